@@ -1,0 +1,63 @@
+"""The reference backend: plain NumPy and SciPy, checked by hand, the oracle for every other backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from . import pointwise
+from .protocol import Array, Backend, DeviceTerms, Operator, Scalar
+
+
+class ReferenceBackend(Backend):
+    """NumPy arrays, SciPy products; slow and simple."""
+
+    name = "reference"
+
+    def from_host(self, array: np.ndarray) -> Array:
+        return np.array(array, order="C")
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return np.asarray(array)
+
+    def zeros(self, shape: int | tuple[int, ...]) -> Array:
+        return np.zeros(shape)
+
+    def copy(self, source: Array, out: Array) -> None:
+        out[...] = source
+
+    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
+        csr = sp.csr_array(matrix, dtype=np.float64)
+        return Operator(csr.shape, csr.nnz, csr, csr.T.tocsr() if transpose else None)
+
+    def matvec(self, A: Operator, x: Array, out: Array) -> None:
+        out[...] = A.handle @ x
+
+    def rmatvec(self, A: Operator, y: Array, out: Array) -> None:
+        out[...] = A.transpose @ y
+
+    def axpby(self, a: Scalar, x: Array, b: Scalar, y: Array) -> None:
+        if np.isscalar(b) and b == 0.0:
+            y[...] = a * x
+        else:
+            y[...] = a * x + b * y
+
+    def multiply(self, x: Array, y: Array, out: Array) -> None:
+        np.multiply(x, y, out=out)
+
+    def clip(self, x: Array, lower: Array, upper: Array, out: Array) -> None:
+        np.minimum(np.maximum(x, lower), upper, out=out)
+
+    def prox(self, terms: DeviceTerms, tau: float, v: Array, out: Array) -> None:
+        out[...] = pointwise.prox(terms.kind, tau, v, terms.a, terms.b, terms.e)
+
+    def dot(self, pairs: Sequence[tuple[Array, Array]]) -> np.ndarray:
+        return np.array([np.einsum("i...,i...->...", x, y) for x, y in pairs])
+
+    def norm(self, xs: Sequence[Array], ord: float = 2) -> np.ndarray:
+        if ord == np.inf:
+            return np.array([np.max(np.abs(x), axis=0, initial=0.0) for x in xs])
+        return np.sqrt(self.dot([(x, x) for x in xs]))

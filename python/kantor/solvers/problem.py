@@ -1,0 +1,174 @@
+"""The canonical problem on arrays: minimise c.x + sum_j phi_j(x_j) subject to l_c <= K x <= u_c, l <= x <= u."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..errors import ProblemError
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+# What solvers of this field write for infinity: a bound at or beyond it is no bound.
+INFINITE_BOUND = 1e20
+
+
+class TermKind(IntEnum):
+    """The separable convex terms a column may carry; the numbers are those of csrc/pointwise.hpp.
+
+    ========== ==================================== ================
+    kind       phi(x)                               parameters
+    ========== ==================================== ================
+    LINEAR     0                                    none
+    QUADRATIC  a/2 (x - b)^2                        a >= 0, b
+    HARMONY    -a H(x/b - 1)                        a > 0, b > 0
+    LOG        -a ln(x + b)                         a > 0, b >= 0
+    POWER      -a x^(1-e) / (1-e)                   a > 0, e > 0, e != 1
+    HYPERBOLIC -a (x/b) / (e + x/b)                 a > 0, b > 0, e > 0
+    ========== ==================================== ================
+
+    H(s) = s - s^2/2 for s < 0, ln(1 + s) for s >= 0 (Cockshott's harmony).
+    Every kind is closed under x = s x', so scaling only rewrites a and b (:meth:`SeparableTerms.scaled`).
+    """
+
+    LINEAR = 0
+    QUADRATIC = 1
+    HARMONY = 2
+    LOG = 3
+    POWER = 4
+    HYPERBOLIC = 5
+
+
+@dataclass(frozen=True)
+class SeparableTerms:
+    """One convex term a column: ``kind`` uint8 (n,), ``a``, ``b``, ``e`` float64 (n,); see :class:`TermKind`."""
+
+    kind: np.ndarray[Any, np.dtype[np.uint8]]
+    a: FloatArray
+    b: FloatArray
+    e: FloatArray
+
+    @staticmethod
+    def linear(n: int) -> SeparableTerms:
+        """No term on any of n columns: fill in the columns that have one."""
+        return SeparableTerms(np.zeros(n, np.uint8), np.zeros(n), np.ones(n), np.zeros(n))
+
+    def validate(self, n: int) -> None:
+        """Raise ProblemError if a shape, kind or parameter is impossible; n is the number of columns."""
+        for name in ("kind", "a", "b", "e"):
+            got = getattr(self, name).shape
+            if got != (n,):
+                raise ProblemError(f"terms.{name}: shape {got}, expected ({n},)")
+        if self.kind.size and int(self.kind.max()) > max(TermKind):
+            raise ProblemError(f"terms.kind: {int(self.kind.max())} is no TermKind (0..{int(max(TermKind))})")
+        k, a, b, e = self.kind, self.a, self.b, self.e
+        used = k != TermKind.LINEAR
+        bad = used & ~(np.isfinite(a) & np.isfinite(b) & np.isfinite(e))
+        bad |= used & (a < 0)
+        bad |= ((k == TermKind.HARMONY) | (k == TermKind.HYPERBOLIC)) & ~(b > 0)
+        bad |= (k == TermKind.LOG) & ~(b >= 0)
+        bad |= (k == TermKind.POWER) & ~((e > 0) & (e != 1))
+        bad |= (k == TermKind.HYPERBOLIC) & ~(e > 0)
+        if bad.any():
+            j = int(np.flatnonzero(bad)[0])
+            raise ProblemError(
+                f"terms: column {j} has kind {TermKind(int(k[j])).name} with a={a[j]!r}, b={b[j]!r}, e={e[j]!r}, "
+                "outside the range TermKind documents"
+            )
+
+    def scaled(self, column: FloatArray, objective: float) -> SeparableTerms:
+        """Terms phi' with phi'(x') = objective * phi(column * x') up to a constant."""
+        k = self.kind
+        a = objective * self.a
+        a = np.where(k == TermKind.QUADRATIC, a * column**2, a)
+        power = k == TermKind.POWER
+        a = np.where(power, a * np.power(column, np.where(power, 1.0 - self.e, 0.0)), a)
+        b = np.where(power | (k == TermKind.LINEAR), self.b, self.b / column)
+        return SeparableTerms(k, a, b, self.e)
+
+
+@dataclass(frozen=True)
+class LinearProgram:
+    """minimise c.x + sum_j phi_j(x_j) + offset, subject to row_lower <= K x <= row_upper, lower <= x <= upper.
+
+    K: scipy sparse (M, N), stored as canonical float64 CSR; c, lower, upper: (N,); row_lower, row_upper: (M,).
+    None for a side means none of that side, except ``lower``, where None means 0. Values at or beyond 1e20 are
+    infinite. ``maximise`` flips the user's objective: the stored c is always the one minimised, and results are
+    reported in the user's sense.
+
+    >>> import numpy as np, scipy.sparse as sp
+    >>> LinearProgram(np.ones(2), sp.eye_array(2), row_lower=np.ones(2)).shape
+    (2, 2)
+    """
+
+    c: FloatArray
+    K: Any
+    row_lower: FloatArray | None = None
+    row_upper: FloatArray | None = None
+    lower: FloatArray | None = None
+    upper: FloatArray | None = None
+    terms: SeparableTerms | None = None
+    offset: float = 0.0
+    maximise: bool = False
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731 - frozen dataclass
+        if not sp.issparse(self.K):
+            if np.ndim(self.K) != 2:
+                raise ProblemError(f"K: got {type(self.K).__name__} of {np.ndim(self.K)} dimensions, expected a 2-D matrix")
+        matrix = sp.csr_array(self.K, dtype=np.float64, copy=False)
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy() if matrix is self.K else matrix
+            matrix.sum_duplicates()
+        rows, columns = matrix.shape
+        put("K", matrix)
+        put("c", _vector("c", self.c, columns, 0.0))
+        put("row_lower", _bound("row_lower", self.row_lower, rows, -np.inf))
+        put("row_upper", _bound("row_upper", self.row_upper, rows, np.inf))
+        put("lower", _bound("lower", self.lower, columns, 0.0))
+        put("upper", _bound("upper", self.upper, columns, np.inf))
+        if not np.isfinite(matrix.data).all():
+            at = int(np.flatnonzero(~np.isfinite(matrix.data))[0])
+            row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
+            raise ProblemError(f"K: entry ({row}, {int(matrix.indices[at])}) is {matrix.data[at]!r}, expected a finite number")
+        for low, high in (("row_lower", "row_upper"), ("lower", "upper")):
+            crossed = getattr(self, low) > getattr(self, high)
+            if crossed.any():
+                i = int(np.flatnonzero(crossed)[0])
+                raise ProblemError(f"{low}[{i}] = {getattr(self, low)[i]!r} exceeds {high}[{i}] = {getattr(self, high)[i]!r}")
+        if self.terms is not None:
+            self.terms.validate(columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.K.shape[0], self.K.shape[1]
+
+
+def _vector(name: str, value: Any, length: int, default: float) -> FloatArray:
+    array = np.full(length, default) if value is None else np.array(value, dtype=np.float64)
+    if array.shape != (length,):
+        raise ProblemError(f"{name}: shape {array.shape}, expected ({length},)")
+    if not np.isfinite(array).all():
+        i = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise ProblemError(f"{name}[{i}] is {array[i]!r}, expected a finite number")
+    return array
+
+
+def _bound(name: str, value: Any, length: int, default: float) -> FloatArray:
+    array = np.full(length, default) if value is None else np.array(value, dtype=np.float64)
+    if array.shape != (length,):
+        raise ProblemError(f"{name}: shape {array.shape}, expected ({length},)")
+    if np.isnan(array).any():
+        raise ProblemError(f"{name}[{int(np.flatnonzero(np.isnan(array))[0])}] is NaN")
+    array[array >= INFINITE_BOUND] = np.inf
+    array[array <= -INFINITE_BOUND] = -np.inf
+    wrong = np.inf if name.endswith("lower") else -np.inf
+    if (array == wrong).any():
+        raise ProblemError(f"{name}[{int(np.flatnonzero(array == wrong)[0])}] is {wrong!r}: no value can satisfy it")
+    return array
