@@ -1,0 +1,42 @@
+"""Shared fixtures: backends with their availability, published cases, data sets; each skips with its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kantor.backends import BACKENDS, Backend, get_backend
+from kantor.errors import BackendUnavailable
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def shared_folder(name: str) -> Path:
+    """The folder ``name`` beside the data sets, or skip: $KANTOR_SHARED, else ../shared next to the checkout."""
+    root = Path(os.environ.get("KANTOR_SHARED", ROOT.parent / "shared"))
+    folder = root / name
+    if not folder.is_dir():
+        pytest.skip(f"needs the folder {name!r}, looked for under {root}; set KANTOR_SHARED")
+    return folder
+
+
+@pytest.fixture(params=list(BACKENDS))
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Every backend in turn; one that cannot run here is skipped with its own reason."""
+    try:
+        return get_backend(request.param)
+    except BackendUnavailable as error:
+        pytest.skip(f"backend {request.param}: {error}")
+
+
+@pytest.fixture
+def case() -> Any:
+    """A function that loads one published case by id."""
+
+    def load(identifier: str) -> dict[str, Any]:
+        return json.loads((shared_folder("cases") / f"{identifier}.json").read_text())
+
+    return load
