@@ -1,0 +1,99 @@
+"""kantor computes economic plans and certifies them: gross outputs, plans, prices, rents, bounds.
+
+Public names are imported when first used (PEP 562), so that ``import kantor`` and ``kantor --help`` stay quick.
+
+>>> import kantor as kt
+>>> kt.Status.OPTIMAL.value
+'optimal'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import errors as errors
+    from .config import show_config as show_config
+    from .data.datasets import load_economy as load_economy
+    from .data.economy import Economy as Economy
+    from .data.generators import expand as expand
+    from .planning.folder import load_plan as load_plan
+    from .planning.limits import Limit as Limit
+    from .planning.objectives import Harmony as Harmony
+    from .planning.objectives import LogUtility as LogUtility
+    from .planning.objectives import MaxScale as MaxScale
+    from .planning.objectives import MinimiseUse as MinimiseUse
+    from .planning.objectives import PowerUtility as PowerUtility
+    from .planning.plan import Plan as Plan
+    from .planning.verify import verify_plan as verify_plan
+    from .solvers.leontief import solve_leontief as solve_leontief
+    from .solvers.leontief import values as values
+    from .solvers.lp import solve_lp as solve_lp
+    from .solvers.mps import read_mps as read_mps
+    from .solvers.problem import LinearProgram as LinearProgram
+    from .solvers.problem import SeparableTerms as SeparableTerms
+    from .solvers.problem import TermKind as TermKind
+    from .solvers.productive import check_productive as check_productive
+    from .solvers.solution import Solution as Solution
+    from .solvers.solution import Status as Status
+    from .solvers.verify import verify_lp as verify_lp
+
+    __version__: str
+
+# Public name -> module that defines it; a test holds this table and the imports above to each other.
+_HOME = {
+    "Economy": "data.economy",
+    "Harmony": "planning.objectives",
+    "Limit": "planning.limits",
+    "LinearProgram": "solvers.problem",
+    "LogUtility": "planning.objectives",
+    "MaxScale": "planning.objectives",
+    "MinimiseUse": "planning.objectives",
+    "Plan": "planning.plan",
+    "PowerUtility": "planning.objectives",
+    "SeparableTerms": "solvers.problem",
+    "Solution": "solvers.solution",
+    "Status": "solvers.solution",
+    "TermKind": "solvers.problem",
+    "check_productive": "solvers.productive",
+    "expand": "data.generators",
+    "load_economy": "data.datasets",
+    "load_plan": "planning.folder",
+    "read_mps": "solvers.mps",
+    "show_config": "config",
+    "solve_leontief": "solvers.leontief",
+    "solve_lp": "solvers.lp",
+    "values": "solvers.leontief",
+    "verify_lp": "solvers.verify",
+    "verify_plan": "planning.verify",
+}
+
+__all__ = [*sorted(_HOME), "__version__", "errors"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _version()
+    elif name == "errors":
+        value = importlib.import_module(f"{__name__}.errors")
+    elif name in _HOME:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
+
+
+def _version() -> str:
+    """The installed version; pyproject.toml holds the only version number."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(__name__)
+    except metadata.PackageNotFoundError:
+        return "0+uninstalled"  # imported from a source tree that was never installed
