@@ -16,23 +16,15 @@ using std::sqrt;
 
 // ---- minimum, maximum, clip: NaN in any argument gives NaN, as in NumPy ------------------------------------------
 
-KANTOR_HD inline double maximum(double a, double b) {
-  return (a >= b || a != a) ? a : b;
-}
+KANTOR_HD inline double maximum(double a, double b) { return (a >= b || a != a) ? a : b; }
 
-KANTOR_HD inline double minimum(double a, double b) {
-  return (a <= b || a != a) ? a : b;
-}
+KANTOR_HD inline double minimum(double a, double b) { return (a <= b || a != a) ? a : b; }
 
-KANTOR_HD inline double clip(double x, double lower, double upper) {
-  return minimum(maximum(x, lower), upper);
-}
+KANTOR_HD inline double clip(double x, double lower, double upper) { return minimum(maximum(x, lower), upper); }
 
 // ---- axpby: y <- a x + b y; with b == 0 the old y is not read -----------------------------------------------------
 
-KANTOR_HD inline double axpby(double a, double x, double b, double y) {
-  return b == 0.0 ? a * x : a * x + b * y;
-}
+KANTOR_HD inline double axpby(double a, double x, double b, double y) { return b == 0.0 ? a * x : a * x + b * y; }
 
 // ---- proximal maps: argmin_u phi(u) + (u - v)^2 / (2 tau), unbounded (kantor.solvers.problem.TermKind) ------------
 
@@ -138,9 +130,7 @@ KANTOR_HD inline double primal_gradient_point(double x, double c, double aty, do
 }
 
 // xr = 2 xh - x.
-KANTOR_HD inline double reflect(double hat, double old) {
-  return 2.0 * hat - old;
-}
+KANTOR_HD inline double reflect(double hat, double old) { return 2.0 * hat - old; }
 
 // x <- w xr + (1 - w) x_anchor; the same for y.
 KANTOR_HD inline double halpern(double reflected, double anchor, double w) {

@@ -15,16 +15,15 @@ constexpr Offset kReduceChunk = 8192;
 // own number of lanes (a power of two); the templates below are then the host's restatement of it.
 constexpr int kReduceLanes = 32;
 
-KANTOR_HD inline Offset reduce_chunks(Offset n) {
-  return (n + kReduceChunk - 1) / kReduceChunk;
-}
+KANTOR_HD inline Offset reduce_chunks(Offset n) { return (n + kReduceChunk - 1) / kReduceChunk; }
 
-// values[0] <- sum of values[0..n) by halving: element i takes in element i + ceil(n / 2) until one is left.
-KANTOR_HD inline double halving_sum(double* values, Offset n) {
+// Sum of values[0], values[stride], ..., values[(n - 1) stride] by halving: element i takes in element i + ceil(n / 2)
+// until one is left. Overwrites the values.
+KANTOR_HD inline double halving_sum(double* values, Offset n, Offset stride = 1) {
   if (n == 0) return 0.0;
   while (n > 1) {
     const Offset half = (n + 1) / 2;
-    for (Offset i = 0; i + half < n; ++i) values[i] += values[i + half];
+    for (Offset i = 0; i + half < n; ++i) values[i * stride] += values[(i + half) * stride];
     n = half;
   }
   return values[0];

@@ -11,8 +11,12 @@ using uint8_t = unsigned char;
 #include <cstdint>
 #endif
 
+// On the host always_inline keeps these functions out of the symbol table: the hot file is compiled several times for
+// different instruction sets, and the linker must never pick the AVX copy of a function for everybody.
 #if defined(__CUDACC__)
 #define KANTOR_HD __host__ __device__
+#elif defined(__GNUC__)
+#define KANTOR_HD __attribute__((always_inline))
 #else
 #define KANTOR_HD
 #endif

@@ -1,0 +1,169 @@
+// The hot loops. CMake compiles this file once per instruction set with KANTOR_ISA set to baseline, avx2 or avx512 and
+// without contraction of a * b + c, so that all of them round alike.
+#include "cpu_isa.hpp"
+
+#include "reduce.hpp"
+
+#define KANTOR_STRING_(x) #x
+#define KANTOR_STRING(x) KANTOR_STRING_(x)
+#define KANTOR_JOIN_(a, b) a##b
+#define KANTOR_JOIN(a, b) KANTOR_JOIN_(a, b)
+
+namespace kantor {
+namespace {
+
+// Four partial sums hide the latency of the addition; their number fixes the order, so it is the same everywhere.
+double span_sum(const double* values, const Index* cols, Offset n, const double* x) {
+  double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+  Offset i = 0;
+  for (; i + 4 <= n; i += 4) {
+    s0 += values[i] * x[cols[i]];
+    s1 += values[i + 1] * x[cols[i + 1]];
+    s2 += values[i + 2] * x[cols[i + 2]];
+    s3 += values[i + 3] * x[cols[i + 3]];
+  }
+  for (; i < n; ++i) s0 += values[i] * x[cols[i]];
+  return (s0 + s2) + (s1 + s3);
+}
+
+void row_sums(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out) {
+  Offset at = A.row_ptr[begin];
+  for (Offset row = begin; row < end; ++row) {
+    const Offset next = A.row_ptr[row + 1];
+    out[row - begin] = span_sum(A.values + at, A.col_idx + at, next - at, x);
+    at = next;
+  }
+}
+
+// K columns of x at a time, in registers; two sets of sums hide the latency of the addition.
+template <int K>
+inline void span_sum_tile(const double* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
+  double even[K] = {}, odd[K] = {};
+  Offset i = 0;
+  for (; i + 2 <= n; i += 2) {
+    const double v = values[i], w = values[i + 1];
+    const double* p = x + static_cast<Offset>(cols[i]) * k;
+    const double* q = x + static_cast<Offset>(cols[i + 1]) * k;
+    for (int j = 0; j < K; ++j) even[j] += v * p[j];
+    for (int j = 0; j < K; ++j) odd[j] += w * q[j];
+  }
+  if (i < n) {
+    const double* p = x + static_cast<Offset>(cols[i]) * k;
+    for (int j = 0; j < K; ++j) even[j] += values[i] * p[j];
+  }
+  for (int j = 0; j < K; ++j) out[j] = even[j] + odd[j];
+}
+
+void span_sum_k(const double* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
+  Offset j = 0;
+  for (; j + 8 <= k; j += 8) span_sum_tile<8>(values, cols, n, x + j, k, out + j);
+  for (; j + 4 <= k; j += 4) span_sum_tile<4>(values, cols, n, x + j, k, out + j);
+  for (; j + 2 <= k; j += 2) span_sum_tile<2>(values, cols, n, x + j, k, out + j);
+  if (j < k) span_sum_tile<1>(values, cols, n, x + j, k, out + j);
+}
+
+void row_sums_k(const CsrView<double>& A, const double* x, Offset k, Offset begin, Offset end, double* out) {
+  for (Offset row = begin; row < end; ++row) {
+    const Offset at = A.row_ptr[row];
+    span_sum_k(A.values + at, A.col_idx + at, A.row_ptr[row + 1] - at, x, k, out + (row - begin) * k);
+  }
+}
+
+void axpby_range(double a, const double* x, double b, double* y, Offset n) {
+  if (b == 0.0)
+    for (Offset i = 0; i < n; ++i) y[i] = a * x[i];
+  else
+    for (Offset i = 0; i < n; ++i) y[i] = a * x[i] + b * y[i];
+}
+
+void multiply_range(const double* x, const double* y, double* out, Offset n) {
+  for (Offset i = 0; i < n; ++i) out[i] = x[i] * y[i];
+}
+
+void clip_range(const double* x, const double* lower, const double* upper, double* out, Offset n) {
+  for (Offset i = 0; i < n; ++i) out[i] = clip(x[i], lower[i], upper[i]);
+}
+
+double dot_chunk(const double* x, const double* y, Offset n) {
+  return lane_sum<kReduceLanes>(n, [=](Offset i) { return x[i] * y[i]; });
+}
+
+double largest_chunk(const double* x, Offset n) {
+  double lane[8] = {};
+  Offset i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int l = 0; l < 8; ++l) lane[l] = maximum(lane[l], fabs(x[i + l]));
+  for (; i < n; ++i) lane[0] = maximum(lane[0], fabs(x[i]));
+  return largest(lane, 8);
+}
+
+void primal_range(const PdhgArrays& s, const StepSizes& steps, bool last, Offset begin, Offset end, double* sums) {
+  const Offset n = end - begin;
+  const double tau = steps.tau, w = steps.halpern;
+  const double* __restrict c = s.c + begin;
+  const double* __restrict lower = s.lower + begin;
+  const double* __restrict upper = s.upper + begin;
+  const double* __restrict anchor = s.x_anchor + begin;
+  double* __restrict x = s.x + begin;
+  double* __restrict reflected = s.x_reflected + begin;
+  double* __restrict hat = sums;
+  if (last)
+    for (Offset j = 0; j < n; ++j) s.aty[begin + j] = sums[j];
+  for (Offset j = 0; j < n; ++j) hat[j] = primal_gradient_point(x[j], c[j], hat[j], tau);
+  if (s.terms.kind != nullptr)
+    for (Offset j = begin; j < end; ++j)
+      if (s.terms.kind[j] != kLinear)
+        hat[j - begin] = prox(s.terms.kind[j], tau, hat[j - begin], s.terms.a[j], s.terms.b[j], s.terms.e[j]);
+  if (last)
+    for (Offset j = 0; j < n; ++j) {
+      const double h = clip(hat[j], lower[j], upper[j]);
+      s.x_hat[begin + j] = h;
+      s.dx[begin + j] = h - x[j];
+    }
+  for (Offset j = 0; j < n; ++j) {
+    const double r = reflect(clip(hat[j], lower[j], upper[j]), x[j]);
+    reflected[j] = r;
+    x[j] = halpern(r, anchor[j], w);
+  }
+}
+
+void dual_range(const PdhgArrays& s, const StepSizes& steps, bool last, Offset begin, Offset end, double* sums) {
+  const Offset n = end - begin;
+  const double sigma = steps.sigma, w = steps.halpern;
+  const double* __restrict lower = s.row_lower + begin;
+  const double* __restrict upper = s.row_upper + begin;
+  const double* __restrict anchor = s.y_anchor + begin;
+  const double* __restrict ax = sums;
+  double* __restrict y = s.y + begin;
+  if (last)
+    for (Offset i = 0; i < n; ++i) {
+      const double h = dual_hat(y[i], ax[i], lower[i], upper[i], sigma);
+      s.ax[begin + i] = ax[i];
+      s.y_hat[begin + i] = h;
+      s.dy[begin + i] = h - y[i];
+    }
+  for (Offset i = 0; i < n; ++i) {
+    const double h = dual_hat(y[i], ax[i], lower[i], upper[i], sigma);
+    y[i] = halpern(reflect(h, y[i]), anchor[i], w);
+  }
+}
+
+}  // namespace
+
+extern const IsaTable KANTOR_JOIN(kIsa_, KANTOR_ISA);
+const IsaTable KANTOR_JOIN(kIsa_, KANTOR_ISA) = {
+    KANTOR_STRING(KANTOR_ISA),
+    row_sums,
+    span_sum,
+    row_sums_k,
+    span_sum_k,
+    axpby_range,
+    multiply_range,
+    clip_range,
+    dot_chunk,
+    largest_chunk,
+    primal_range,
+    dual_range,
+};
+
+}  // namespace kantor

@@ -1,0 +1,40 @@
+// The hot loops on contiguous ranges, compiled once per instruction set (cpu_isa.cpp) and chosen at run time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace kantor {
+
+struct IsaTable {
+  const char* name;
+  // out[i - begin] <- row i of A times x, i in [begin, end).
+  void (*row_sums)(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out);
+  // sum of values[i] * x[cols[i]], i in [0, n): part of a giant row.
+  double (*span_sum)(const double* values, const Index* cols, Offset n, const double* x);
+  // The same for k right-hand sides; out (end - begin, k) and (k).
+  void (*row_sums_k)(const CsrView<double>& A, const double* x, Offset k, Offset begin, Offset end, double* out);
+  void (*span_sum_k)(const double* values, const Index* cols, Offset n, const double* x, Offset k, double* out);
+
+  void (*axpby)(double a, const double* x, double b, double* y, Offset n);
+  void (*multiply)(const double* x, const double* y, double* out, Offset n);
+  void (*clip)(const double* x, const double* lower, const double* upper, double* out, Offset n);
+  // Sum of x * y and largest |x| of one chunk, n <= kReduceChunk, in the order of reduce.hpp.
+  double (*dot)(const double* x, const double* y, Offset n);
+  double (*largest)(const double* x, Offset n);
+  // Primal and dual half-iteration of columns or rows [begin, end); sums[i - begin] holds (K'y)_i or (K xr)_i and is
+  // overwritten.
+  void (*primal)(const PdhgArrays& s, const StepSizes& steps, bool last, Offset begin, Offset end, double* sums);
+  void (*dual)(const PdhgArrays& s, const StepSizes& steps, bool last, Offset begin, Offset end, double* sums);
+};
+
+// The tables this build holds and this processor can run, best last.
+const std::vector<const IsaTable*>& isa_tables();
+
+// The table in use: the best one, or the one last chosen by name (throws Error if there is no such table).
+const IsaTable& isa();
+void choose_isa(const std::string& name);
+
+}  // namespace kantor

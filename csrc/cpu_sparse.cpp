@@ -1,0 +1,108 @@
+// Set-up of sparse matrices (checks, transpose) and their products.
+#include <algorithm>
+
+#include "error.hpp"
+#include "kernels.hpp"
+#include "parallel.hpp"
+#include "row_sweep.hpp"
+
+namespace kantor {
+namespace {
+
+constexpr Offset kSetupGrain = 1 << 16;
+
+// The smallest i in [0, n) with wrong(i), or n; in parallel.
+template <typename Wrong>
+Offset first_wrong(Offset n, Wrong wrong) {
+  std::atomic<Offset> first(n);
+  parallel_chunks(n, kSetupGrain, 1, [&](Offset begin, Offset end) {
+    for (Offset i = begin; i < end; ++i) {
+      if (!wrong(i)) continue;
+      Offset seen = first.load();
+      while (i < seen && !first.compare_exchange_weak(seen, i)) {
+      }
+      return;
+    }
+  });
+  return first.load();
+}
+
+}  // namespace
+
+void check_csr(const CsrView<double>& A, Offset nnz) {
+  KANTOR_REQUIRE(A.row_ptr[0] == 0, "matrix: indptr[0] is " + std::to_string(A.row_ptr[0]) + ", expected 0");
+  const Offset row = first_wrong(A.rows, [&](Offset i) { return A.row_ptr[i + 1] < A.row_ptr[i]; });
+  KANTOR_REQUIRE(row == A.rows, "matrix: indptr falls from " + std::to_string(A.row_ptr[row]) + " to " +
+                                    std::to_string(A.row_ptr[row + 1]) + " at row " + std::to_string(row));
+  KANTOR_REQUIRE(A.row_ptr[A.rows] == nnz, "matrix: indptr ends at " + std::to_string(A.row_ptr[A.rows]) +
+                                               ", expected the number of nonzeros, " + std::to_string(nnz));
+  const Offset at = first_wrong(nnz, [&](Offset i) { return A.col_idx[i] < 0 || A.col_idx[i] >= A.cols; });
+  KANTOR_REQUIRE(at == nnz, "matrix: column index " + std::to_string(A.col_idx[at]) + " at nonzero " +
+                                std::to_string(at) + ", expected 0 <= index < " + std::to_string(A.cols));
+}
+
+Matrix prepare(const CsrView<double>& A, Offset nnz) {
+  check_csr(A, nnz);
+  return Matrix{A, plan_rows(A.row_ptr, A.rows)};
+}
+
+// Counting sort by column. The rows are cut into a few parts of equal nonzeros; part p first counts its columns, then
+// writes behind the entries of the parts before it, so the order within a row of A' is that of A's rows whatever the
+// number of parts.
+void transpose(const CsrView<double>& A, Offset* row_ptr, Index* col_idx, double* values) {
+  KANTOR_REQUIRE(A.rows <= INT32_MAX,
+                 "matrix: " + std::to_string(A.rows) + " rows, expected at most 2^31 - 1 for the transpose");
+  const Offset nnz = A.nnz();
+  // A part needs one counter a column: worth it only while counters are few against the nonzeros.
+  const Offset worth = nnz / (4 * (A.cols + 1)) + 1;
+  const int parts = static_cast<int>(std::min<Offset>(threads_for(nnz), worth));
+  std::vector<Offset> place(static_cast<size_t>(parts) * static_cast<size_t>(A.cols), 0);
+  auto first_row = [&](Offset part) {
+    return std::lower_bound(A.row_ptr, A.row_ptr + A.rows, nnz * part / parts) - A.row_ptr;
+  };
+  auto each_entry = [&](int part, auto&& visit) {
+    const Offset end = part + 1 == parts ? A.rows : first_row(part + 1);
+    for (Offset row = first_row(part); row < end; ++row)
+      for (Offset i = A.row_ptr[row]; i < A.row_ptr[row + 1]; ++i) visit(row, i);
+  };
+  parallel_region(parts, [&](Team& team) {
+    for (int p = team.rank(); p < parts; p += team.size()) {
+      Offset* count = place.data() + p * A.cols;
+      each_entry(p, [&](Offset, Offset i) { ++count[A.col_idx[i]]; });
+    }
+    team.barrier();
+    if (team.rank() == 0) {
+      Offset at = 0;
+      for (Offset column = 0; column < A.cols; ++column) {
+        row_ptr[column] = at;
+        for (int p = 0; p < parts; ++p) {
+          const Offset count = place[p * A.cols + column];
+          place[p * A.cols + column] = at;
+          at += count;
+        }
+      }
+      row_ptr[A.cols] = at;
+    }
+    team.barrier();
+    for (int p = team.rank(); p < parts; p += team.size()) {
+      Offset* next = place.data() + p * A.cols;
+      each_entry(p, [&](Offset row, Offset i) {
+        const Offset to = next[A.col_idx[i]]++;
+        col_idx[to] = static_cast<Index>(row);
+        values[to] = A.values[i];
+      });
+    }
+  });
+}
+
+void spmm(const Matrix& A, const double* x, Offset k, double* out) {
+  RowSweep sweep(A, k);
+  const int threads = threads_for((A.view.nnz() + A.view.rows) * k);
+  Dispenser dispenser(sweep.tasks(), threads);
+  parallel_region(threads,
+                  [&](Team& team) { dispenser.run(team, 0, [&](Offset task) { sweep.store(task, x, out); }); });
+}
+
+void spmv(const Matrix& A, const double* x, double* out) { spmm(A, x, 1, out); }
+
+}  // namespace kantor

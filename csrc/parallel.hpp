@@ -1,0 +1,162 @@
+// The parallel layer: a team of threads, a barrier, and tasks handed out so that a delayed thread does not delay all.
+// OpenMP where the build has it; std::thread elsewhere and under ThreadSanitizer, which does not understand libgomp's
+// barriers. Nothing a kernel computes depends on the number of threads or on who runs which task.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "types.hpp"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+namespace kantor {
+
+int num_threads();            // how many threads a region may use, >= 1
+void set_num_threads(int n);  // throws Error unless n >= 1
+const char* parallel_layer();
+
+#if !defined(_OPENMP)
+class Barrier {
+ public:
+  explicit Barrier(int members) : members_(members) {}
+  void wait() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const int64_t round = round_;
+    if (++arrived_ == members_) {
+      arrived_ = 0;
+      ++round_;
+      all_here_.notify_all();
+    } else {
+      all_here_.wait(lock, [&] { return round_ != round; });
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable all_here_;
+  int members_;
+  int arrived_ = 0;
+  int64_t round_ = 0;
+};
+#endif
+
+// What a thread inside a region knows about itself.
+class Team {
+ public:
+#if defined(_OPENMP)
+  Team(int rank, int size) : rank_(rank), size_(size) {}
+#else
+  Team(int rank, int size, Barrier* barrier) : rank_(rank), size_(size), barrier_(barrier) {}
+#endif
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+
+  void barrier() {
+    if (size_ == 1) return;
+#if defined(_OPENMP)
+#pragma omp barrier
+#else
+    barrier_->wait();
+#endif
+  }
+
+ private:
+  int rank_;
+  int size_;
+#if !defined(_OPENMP)
+  Barrier* barrier_;
+#endif
+};
+
+// Runs body(team) on up to `threads` threads. The body must not throw and must reach every barrier on every thread.
+template <typename Body>
+void parallel_region(int threads, Body&& body) {
+#if defined(_OPENMP)
+  if (threads <= 1) {
+    Team alone(0, 1);
+    body(alone);
+    return;
+  }
+#pragma omp parallel num_threads(threads)
+  {
+    Team team(omp_get_thread_num(), omp_get_num_threads());
+    body(team);
+  }
+#else
+  Barrier barrier(threads);
+  auto member = [&](int rank) {
+    Team team(rank, threads, &barrier);
+    body(team);
+  };
+  std::vector<std::thread> others;
+  for (int rank = 1; rank < threads; ++rank) others.emplace_back(member, rank);
+  member(0);
+  for (std::thread& other : others) other.join();
+#endif
+}
+
+// Hands out the tasks 0 .. tasks-1 of a phase. Every thread starts in its own contiguous share, so that it meets the
+// same memory in every phase, and helps the others when it is done. Phases are numbered 0, 1, 2, ... and separated by
+// barriers; two sets of counters alternate, so that one can be reset while the other is in use.
+class Dispenser {
+ public:
+  Dispenser(Offset tasks, int threads) : tasks_(tasks), shares_(static_cast<size_t>(threads)) {}
+
+  template <typename Body>
+  void run(const Team& team, int64_t phase, Body&& body) {
+    const int shares = static_cast<int>(shares_.size());
+    const int now = static_cast<int>(phase & 1);
+    for (int s = team.rank(); s < shares; s += team.size())
+      shares_[s].next[1 - now].store(0, std::memory_order_relaxed);
+    for (int i = 0; i < shares; ++i) {
+      const int s = (team.rank() + i) % shares;
+      const Offset begin = tasks_ * s / shares, end = tasks_ * (s + 1) / shares;
+      while (true) {
+        const Offset task = begin + shares_[s].next[now].fetch_add(1, std::memory_order_relaxed);
+        if (task >= end) break;
+        body(task);
+      }
+    }
+  }
+
+ private:
+  struct alignas(64) Share {
+    std::atomic<Offset> next[2] = {{0}, {0}};
+  };
+  Offset tasks_;
+  std::vector<Share> shares_;
+};
+
+// Threads worth waking for `work` units (nonzeros or elements) of a memory-bound loop.
+inline int threads_for(Offset work) {
+  constexpr Offset kWorthAThread = 1 << 15;
+  const Offset useful = work / kWorthAThread;
+  const Offset most = num_threads();
+  return static_cast<int>(useful < 1 ? 1 : (useful < most ? useful : most));
+}
+
+// body(begin, end) over [0, n) in pieces of `grain`, in parallel when n is worth it.
+template <typename Body>
+void parallel_chunks(Offset n, Offset grain, Offset work_per_element, Body&& body) {
+  const Offset chunks = (n + grain - 1) / grain;
+  const Offset limit = chunks < 1 ? 1 : chunks;
+  const Offset wanted = threads_for(n * work_per_element);
+  const int threads = static_cast<int>(wanted < limit ? wanted : limit);
+  if (threads == 1) {
+    for (Offset c = 0; c < chunks; ++c) body(c * grain, (c + 1) * grain < n ? (c + 1) * grain : n);
+    return;
+  }
+  Dispenser dispenser(chunks, threads);
+  parallel_region(threads, [&](Team& team) {
+    dispenser.run(team, 0, [&](Offset c) { body(c * grain, (c + 1) * grain < n ? (c + 1) * grain : n); });
+  });
+}
+
+}  // namespace kantor
