@@ -6,21 +6,25 @@
 
 namespace kantor {
 
+// CMake defines KANTOR_HAVE_... for each table it builds (cmake/KantorIsa.cmake).
+extern const IsaTable kIsa_native;
 extern const IsaTable kIsa_baseline;
-#if defined(KANTOR_HAVE_X86)
 extern const IsaTable kIsa_avx2;
 extern const IsaTable kIsa_avx512;
-#endif
 
 namespace {
 
 std::vector<const IsaTable*> runnable() {
-  std::vector<const IsaTable*> tables = {&kIsa_baseline};
-#if defined(KANTOR_HAVE_X86)
+  std::vector<const IsaTable*> tables;
+#if defined(KANTOR_HAVE_NATIVE)
+  tables.push_back(&kIsa_native);
+#else
+  tables.push_back(&kIsa_baseline);
+#endif
+#if defined(KANTOR_HAVE_AVX2)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2) tables.push_back(&kIsa_avx2);
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&kIsa_avx2);
+  if (tables.back() == &kIsa_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
     tables.push_back(&kIsa_avx512);
 #endif

@@ -1,0 +1,370 @@
+// kantor._core: argument checks, release of the interpreter lock, translation of exceptions. No defaults, no logic.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <string>
+
+#include "cpu_isa.hpp"
+#include "error.hpp"
+#include "kernels.hpp"
+#include "parallel.hpp"
+
+namespace py = pybind11;
+
+namespace kantor {
+namespace {
+
+std::string shape_text(const py::array& array) { return py::str(array.attr("shape")).cast<std::string>(); }
+
+// A C-contiguous array of T with the given number of elements, else an Error that names it.
+template <typename T>
+const T* elements(const py::handle& object, const char* name, Offset size, const char* dtype = "float64") {
+  KANTOR_REQUIRE(
+      py::isinstance<py::array>(object),
+      std::string(name) + ": got " + std::string(py::str(py::type::of(object))) + ", expected a NumPy array");
+  const py::array array = py::reinterpret_borrow<py::array>(object);
+  KANTOR_REQUIRE(array.dtype().is(py::dtype::of<T>()),
+                 std::string(name) + ": dtype " + std::string(py::str(array.dtype())) + ", expected " + dtype);
+  KANTOR_REQUIRE((array.flags() & py::array::c_style) != 0,
+                 std::string(name) + ": strided array, expected C-contiguous");
+  KANTOR_REQUIRE(array.size() == size, std::string(name) + ": shape " + shape_text(array) + ", expected " +
+                                           std::to_string(size) + " elements");
+  return static_cast<const T*>(array.data());
+}
+
+const double* input(const py::handle& object, const char* name, Offset size) {
+  return elements<double>(object, name, size);
+}
+
+double* output(const py::handle& object, const char* name, Offset size) {
+  const double* data = input(object, name, size);
+  KANTOR_REQUIRE(py::reinterpret_borrow<py::array>(object).writeable(),
+                 std::string(name) + ": read-only array, expected a writeable one");
+  return const_cast<double*>(data);
+}
+
+// The number of columns of x, which must be (rows,) or (rows, k).
+Offset columns_of(const py::array& x, const char* name, Offset rows) {
+  const bool fits = (x.ndim() == 1 || x.ndim() == 2) && x.shape(0) == rows;
+  KANTOR_REQUIRE(fits, std::string(name) + ": shape " + shape_text(x) + ", expected (" + std::to_string(rows) +
+                           ",) or (" + std::to_string(rows) + ", k)");
+  return x.ndim() == 1 ? 1 : x.shape(1);
+}
+
+// A prepared matrix and the NumPy arrays that hold it.
+struct CsrHandle {
+  py::array row_ptr, col_idx, values;
+  Matrix matrix;
+};
+
+std::unique_ptr<CsrHandle> make_csr(py::array row_ptr, py::array col_idx, py::array values, Offset columns) {
+  KANTOR_REQUIRE(row_ptr.ndim() == 1 && row_ptr.size() >= 1,
+                 "indptr: shape " + shape_text(row_ptr) + ", expected (rows + 1,)");
+  KANTOR_REQUIRE(columns >= 0 && columns <= INT32_MAX,
+                 "columns: got " + std::to_string(columns) + ", expected 0 <= columns < 2^31");
+  auto handle = std::make_unique<CsrHandle>();
+  const Offset nnz = values.size();
+  CsrView<double> view;
+  view.rows = row_ptr.size() - 1;
+  view.cols = columns;
+  view.row_ptr = elements<Offset>(row_ptr, "indptr", row_ptr.size(), "int64");
+  view.col_idx = elements<Index>(col_idx, "indices", nnz, "int32");
+  view.values = elements<double>(values, "data", nnz);
+  {
+    py::gil_scoped_release release;
+    handle->matrix = prepare(view, nnz);
+  }
+  handle->row_ptr = std::move(row_ptr);
+  handle->col_idx = std::move(col_idx);
+  handle->values = std::move(values);
+  return handle;
+}
+
+std::unique_ptr<CsrHandle> make_transpose(const CsrHandle& A) {
+  const CsrView<double>& view = A.matrix.view;
+  KANTOR_REQUIRE(view.rows <= INT32_MAX, "matrix: " + std::to_string(view.rows) + " rows, expected fewer than 2^31");
+  py::array_t<Offset> row_ptr(view.cols + 1);
+  py::array_t<Index> col_idx(view.nnz());
+  py::array_t<double> values(view.nnz());
+  auto handle = std::make_unique<CsrHandle>();
+  Offset* to_row_ptr = row_ptr.mutable_data();
+  Index* to_col_idx = col_idx.mutable_data();
+  double* to_values = values.mutable_data();
+  {
+    py::gil_scoped_release release;
+    transpose(view, to_row_ptr, to_col_idx, to_values);
+    const CsrView<double> turned{view.cols, view.rows, to_row_ptr, to_col_idx, to_values};
+    handle->matrix = Matrix{turned, plan_rows(turned.row_ptr, turned.rows)};
+  }
+  handle->row_ptr = std::move(row_ptr);
+  handle->col_idx = std::move(col_idx);
+  handle->values = std::move(values);
+  return handle;
+}
+
+void py_product(const CsrHandle& A, const py::array& x, const py::array& out) {
+  const CsrView<double>& view = A.matrix.view;
+  const Offset k = columns_of(x, "x", view.cols);
+  KANTOR_REQUIRE(columns_of(out, "out", view.rows) == k && out.ndim() == x.ndim(),
+                 "out: shape " + shape_text(out) + " does not go with x of shape " + shape_text(x));
+  const double* from = input(x, "x", view.cols * k);
+  double* to = output(out, "out", view.rows * k);
+  KANTOR_REQUIRE(from + view.cols * k <= to || to + view.rows * k <= from, "out: overlaps x");
+  py::gil_scoped_release release;
+  spmm(A.matrix, from, k, to);
+}
+
+void py_axpby(const py::object& a, const py::array& x, const py::object& b, const py::array& y) {
+  const Offset n = x.size();
+  KANTOR_REQUIRE(shape_text(x) == shape_text(y),
+                 "y: shape " + shape_text(y) + ", expected that of x, " + shape_text(x));
+  const double* from = input(x, "x", n);
+  double* to = output(y, "y", n);
+  const bool weights = py::isinstance<py::array>(a) || py::isinstance<py::array>(b);
+  if (!weights) {
+    const double p = a.cast<double>(), q = b.cast<double>();
+    py::gil_scoped_release release;
+    axpby(p, from, q, to, n);
+    return;
+  }
+  KANTOR_REQUIRE(x.ndim() == 2, "a, b: one weight a column needs x of shape (n, k), got " + shape_text(x));
+  const Offset k = x.shape(1);
+  auto column_weights = [k](const py::object& w, const char* name) {
+    if (!py::isinstance<py::array>(w)) return std::vector<double>(static_cast<size_t>(k), w.cast<double>());
+    const double* data = input(w, name, k);
+    return std::vector<double>(data, data + k);
+  };
+  const std::vector<double> p = column_weights(a, "a"), q = column_weights(b, "b");
+  py::gil_scoped_release release;
+  axpby_columns(p.data(), from, q.data(), to, x.shape(0), k);
+}
+
+// Pairs or single arrays of a batch; all must have the same number of columns.
+struct Batch {
+  std::vector<Operands> operands;
+  Offset k = 1;
+  bool columns = false;
+};
+
+void add_to_batch(Batch& batch, const py::handle& x, const py::handle& y) {
+  KANTOR_REQUIRE(py::isinstance<py::array>(x) && py::isinstance<py::array>(y), "batch: expected NumPy arrays");
+  const py::array array = py::reinterpret_borrow<py::array>(x), other = py::reinterpret_borrow<py::array>(y);
+  KANTOR_REQUIRE(array.ndim() >= 1 && shape_text(array) == shape_text(other),
+                 "pair of shapes " + shape_text(array) + " and " + shape_text(other) + ", expected two of one shape");
+  const Offset k = columns_of(array, "x", array.shape(0));
+  KANTOR_REQUIRE(
+      batch.operands.empty() || (batch.k == k && batch.columns == (array.ndim() == 2)),
+      "batch: array of shape " + shape_text(array) + " among arrays of " + std::to_string(batch.k) + " columns");
+  batch.k = k;
+  batch.columns = array.ndim() == 2;
+  const Offset size = array.size();
+  batch.operands.push_back(Operands{input(x, "x", size), input(y, "y", size), array.shape(0)});
+}
+
+template <typename Kernel>
+py::array reduce(const Batch& batch, Kernel kernel) {
+  const Offset count = static_cast<Offset>(batch.operands.size());
+  py::array_t<double> out = batch.columns ? py::array_t<double>({count, batch.k}) : py::array_t<double>(count);
+  double* to = out.mutable_data();
+  py::gil_scoped_release release;
+  kernel(batch.operands, batch.k, to);
+  return std::move(out);
+}
+
+py::array py_dot(const py::sequence& pairs) {
+  Batch batch;
+  for (const py::handle& item : pairs) {
+    const py::sequence pair = py::reinterpret_borrow<py::sequence>(item);
+    KANTOR_REQUIRE(py::len(pair) == 2, "pairs: expected (x, y) tuples");
+    add_to_batch(batch, py::object(pair[0]), py::object(pair[1]));
+  }
+  return reduce(batch, dot);
+}
+
+py::array py_largest(const py::sequence& arrays) {
+  Batch batch;
+  for (const py::handle& x : arrays) add_to_batch(batch, x, x);
+  return reduce(batch, largest_magnitude);
+}
+
+TermsView terms_of(const py::object& terms, Offset n) {
+  if (terms.is_none()) return TermsView{};
+  return TermsView{elements<uint8_t>(terms.attr("kind"), "terms.kind", n, "uint8"),
+                   input(terms.attr("a"), "terms.a", n), input(terms.attr("b"), "terms.b", n),
+                   input(terms.attr("e"), "terms.e", n)};
+}
+
+// The vectors of a kantor.backends.protocol.PdhgState, checked.
+PdhgArrays arrays_of(const py::object& state, Offset columns, Offset rows) {
+  auto in = [&](const char* name, Offset n) { return input(state.attr(name), name, n); };
+  auto out = [&](const char* name, Offset n) { return output(state.attr(name), name, n); };
+  PdhgArrays s;
+  s.columns = columns;
+  s.rows = rows;
+  s.c = in("c", columns);
+  s.lower = in("lower", columns);
+  s.upper = in("upper", columns);
+  s.row_lower = in("row_lower", rows);
+  s.row_upper = in("row_upper", rows);
+  s.terms = terms_of(state.attr("terms"), columns);
+  s.x = out("x", columns);
+  s.x_anchor = in("x_anchor", columns);
+  s.x_hat = out("x_hat", columns);
+  s.x_reflected = out("x_reflected", columns);
+  s.dx = out("dx", columns);
+  s.aty = out("aty", columns);
+  s.y = out("y", rows);
+  s.y_anchor = in("y_anchor", rows);
+  s.y_hat = out("y_hat", rows);
+  s.dy = out("dy", rows);
+  s.ax = out("ax", rows);
+  return s;
+}
+
+PdhgArrays arrays_of(const py::object& state) {
+  return arrays_of(state, state.attr("x").attr("size").cast<Offset>(), state.attr("y").attr("size").cast<Offset>());
+}
+
+StepSizes steps_of(const py::object& state) {
+  return step_sizes(state.attr("eta").cast<double>(), state.attr("weight").cast<double>(),
+                    state.attr("k").cast<int64_t>());
+}
+
+void py_pdhg_block(const CsrHandle& K, const CsrHandle& KT, const py::object& state, int64_t iterations) {
+  const CsrView<double>&view = K.matrix.view, &turned = KT.matrix.view;
+  KANTOR_REQUIRE(view.rows == turned.cols && view.cols == turned.rows, "transpose: shape does not go with the matrix");
+  KANTOR_REQUIRE(iterations >= 1, "iterations: got " + std::to_string(iterations) + ", expected at least 1");
+  const PdhgArrays s = arrays_of(state, view.cols, view.rows);
+  const double eta = state.attr("eta").cast<double>(), weight = state.attr("weight").cast<double>();
+  const int64_t k = state.attr("k").cast<int64_t>();
+  py::gil_scoped_release release;
+  pdhg_block(K.matrix, KT.matrix, s, eta, weight, k, iterations);
+}
+
+py::dict build_info() {
+  std::vector<std::string> isas;
+  for (const IsaTable* table : isa_tables()) isas.push_back(table->name);
+  py::dict info;
+  info["version"] = KANTOR_VERSION;
+  info["compiler"] = KANTOR_COMPILER;
+  info["flags"] = KANTOR_FLAGS;
+  info["threads"] = parallel_layer();
+  info["isa"] = isa().name;
+  info["isas"] = isas;
+  return info;
+}
+
+void translate(std::exception_ptr pointer) {
+  try {
+    if (pointer) std::rethrow_exception(pointer);
+  } catch (const Error& error) {
+    const char* type = error.code() == ErrorCode::kInvalidArgument ? "ProblemError" : "BackendError";
+    PyErr_SetString(py::module_::import("kantor.errors").attr(type).ptr(), error.what());
+  }
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The native CPU kernels of kantor (csrc/kernels.hpp); used through kantor.backends.native.";
+  py::register_exception_translator(translate);
+
+  py::class_<CsrHandle>(m, "Csr", "A prepared CSR matrix; keeps the arrays it was made from, without copying them.")
+      .def(py::init(&make_csr), py::arg("indptr"), py::arg("indices"), py::arg("data"), py::arg("columns"))
+      .def("transpose", &make_transpose, "The transpose as a new matrix, in O(nnz).")
+      .def_readonly("indptr", &CsrHandle::row_ptr)
+      .def_readonly("indices", &CsrHandle::col_idx)
+      .def_readonly("data", &CsrHandle::values)
+      .def_property_readonly("shape",
+                             [](const CsrHandle& A) { return py::make_tuple(A.matrix.view.rows, A.matrix.view.cols); })
+      .def_property_readonly("tasks", [](const CsrHandle& A) { return A.matrix.plan.tasks.size(); })
+      .def_property_readonly("giant_rows", [](const CsrHandle& A) { return A.matrix.plan.giants.size(); });
+
+  m.def("product", &py_product, py::arg("A"), py::arg("x"), py::arg("out"), "out <- A x; x (n,) or (n, k).");
+  m.def("axpby", &py_axpby, py::arg("a"), py::arg("x"), py::arg("b"), py::arg("y"), "y <- a x + b y.");
+  m.def(
+      "fill",
+      [](double value, const py::array& out) {
+        double* to = output(out, "out", out.size());
+        py::gil_scoped_release release;
+        fill(value, to, out.size());
+      },
+      py::arg("value"), py::arg("out"));
+  m.def(
+      "copy",
+      [](const py::array& x, const py::array& out) {
+        const double* from = input(x, "x", x.size());
+        double* to = output(out, "out", x.size());
+        py::gil_scoped_release release;
+        copy(from, to, x.size());
+      },
+      py::arg("x"), py::arg("out"));
+  m.def(
+      "multiply",
+      [](const py::array& x, const py::array& y, const py::array& out) {
+        const Offset n = x.size();
+        const double* p = input(x, "x", n);
+        const double* q = input(y, "y", n);
+        double* to = output(out, "out", n);
+        py::gil_scoped_release release;
+        multiply(p, q, to, n);
+      },
+      py::arg("x"), py::arg("y"), py::arg("out"));
+  m.def(
+      "clip",
+      [](const py::array& x, const py::array& lower, const py::array& upper, const py::array& out) {
+        const Offset n = x.size();
+        const double* from = input(x, "x", n);
+        const double* low = input(lower, "lower", n);
+        const double* high = input(upper, "upper", n);
+        double* to = output(out, "out", n);
+        py::gil_scoped_release release;
+        clip(from, low, high, to, n);
+      },
+      py::arg("x"), py::arg("lower"), py::arg("upper"), py::arg("out"));
+  m.def(
+      "prox",
+      [](const py::object& terms, double tau, const py::array& v, const py::array& out) {
+        const Offset n = v.size();
+        const TermsView view = terms_of(terms, n);
+        const double* from = input(v, "v", n);
+        double* to = output(out, "out", n);
+        KANTOR_REQUIRE(view.kind != nullptr, "terms: got None");
+        py::gil_scoped_release release;
+        prox(view, tau, from, to, n);
+      },
+      py::arg("terms"), py::arg("tau"), py::arg("v"), py::arg("out"));
+  m.def("dot", &py_dot, py::arg("pairs"));
+  m.def("largest_magnitude", &py_largest, py::arg("arrays"));
+  m.def(
+      "primal_step",
+      [](const py::object& state, bool last) {
+        const PdhgArrays s = arrays_of(state);
+        const StepSizes steps = steps_of(state);
+        py::gil_scoped_release release;
+        primal_step(s, steps, last);
+      },
+      py::arg("state"), py::arg("last"));
+  m.def(
+      "dual_step",
+      [](const py::object& state, bool last) {
+        const PdhgArrays s = arrays_of(state);
+        const StepSizes steps = steps_of(state);
+        py::gil_scoped_release release;
+        dual_step(s, steps, last);
+      },
+      py::arg("state"), py::arg("last"));
+  m.def("pdhg_block", &py_pdhg_block, py::arg("K"), py::arg("KT"), py::arg("state"), py::arg("iterations"));
+
+  m.def("num_threads", &num_threads);
+  m.def("set_num_threads", &set_num_threads, py::arg("n"));
+  m.def("choose_isa", &choose_isa, py::arg("name"));
+  m.def("triad_bandwidth", &triad_bandwidth, py::arg("n"), py::arg("repeats"),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("read_bandwidth", &read_bandwidth, py::arg("n"), py::arg("repeats"), py::call_guard<py::gil_scoped_release>());
+  m.def("build_info", &build_info);
+}
+
+}  // namespace kantor

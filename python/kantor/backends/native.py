@@ -1,0 +1,176 @@
+"""The native backend: C++ kernels with OpenMP and SIMD (csrc/kernels.hpp), whole blocks of iterations without Python.
+
+Results are bitwise the same for every number of threads and every instruction set; see csrc/reduce.hpp for the order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..errors import BackendUnavailable, OptionError, ProblemError
+from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
+
+try:
+    from .. import _core
+except ImportError as error:
+    raise BackendUnavailable(
+        f"the native core kantor._core is not built ({error}); "
+        "with a C++17 compiler at hand: pip install --force-reinstall --no-deps kantor"
+    ) from error
+
+
+class NativeBackend(Backend):
+    """NumPy arrays, C++ kernels. Matrices are used where they lie: do not change one that is prepared.
+
+    The number of threads is $KANTOR_NUM_THREADS, else $OMP_NUM_THREADS, else the processors this process may use.
+
+    >>> backend = NativeBackend()
+    >>> A = backend.prepare(sp.csr_array([[1.0, 2.0], [0.0, 3.0]]))
+    >>> out = backend.zeros(2)
+    >>> backend.matvec(A, np.array([1.0, 1.0]), out)
+    >>> out.tolist()
+    [3.0, 3.0]
+    """
+
+    name = "native"
+
+    def __init__(self) -> None:
+        _core.set_num_threads(default_threads())
+
+    @property
+    def threads(self) -> int:
+        """How many threads the kernels may use; results do not depend on it."""
+        return int(_core.num_threads())
+
+    @threads.setter
+    def threads(self, count: int) -> None:
+        _core.set_num_threads(count)
+
+    # ---- memory ------------------------------------------------------------------------------------------------
+    def from_host(self, array: np.ndarray) -> Array:
+        return np.array(array, order="C")
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return np.asarray(array)
+
+    def zeros(self, shape: int | tuple[int, ...]) -> Array:
+        # Filled by the threads that will use it: on a machine with several memories each page lands near its thread.
+        out = np.empty(shape)
+        _core.fill(0.0, out)
+        return out
+
+    def copy(self, source: Array, out: Array) -> None:
+        _core.copy(source, out)
+
+    # ---- operator ------------------------------------------------------------------------------------------------
+    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
+        if getattr(matrix, "format", None) == "csc":
+            # The columns of a CSC matrix are the rows of its transpose, as they lie.
+            turned = _csr(matrix, matrix.shape[0])
+            handle = turned.transpose()
+            return Operator(matrix.shape, int(matrix.nnz), handle, turned if transpose else None)
+        csr = sp.csr_array(matrix, dtype=np.float64)
+        handle = _csr(csr, csr.shape[1])
+        return Operator(csr.shape, int(csr.nnz), handle, handle.transpose() if transpose else None)
+
+    def matvec(self, A: Operator, x: Array, out: Array) -> None:
+        _core.product(A.handle, x, out)
+
+    def rmatvec(self, A: Operator, y: Array, out: Array) -> None:
+        _core.product(_transpose_of(A), y, out)
+
+    # ---- vectors ---------------------------------------------------------------------------------------------------
+    def axpby(self, a: Scalar, x: Array, b: Scalar, y: Array) -> None:
+        _core.axpby(a, x, b, y)
+
+    def multiply(self, x: Array, y: Array, out: Array) -> None:
+        _core.multiply(x, y, out)
+
+    def clip(self, x: Array, lower: Array, upper: Array, out: Array) -> None:
+        _core.clip(x, lower, upper, out)
+
+    def prox(self, terms: DeviceTerms, tau: float, v: Array, out: Array) -> None:
+        _core.prox(terms, tau, v, out)
+
+    # ---- reductions ------------------------------------------------------------------------------------------------
+    def dot(self, pairs: Sequence[tuple[Array, Array]]) -> np.ndarray:
+        return _core.dot(pairs)
+
+    def norm(self, xs: Sequence[Array], ord: float = 2) -> np.ndarray:
+        if ord == np.inf:
+            return _core.largest_magnitude(xs)
+        if ord != 2:
+            raise OptionError(f"ord: got {ord!r}, expected 2 or inf")
+        return np.sqrt(_core.dot([(x, x) for x in xs]))
+
+    # ---- fused steps -------------------------------------------------------------------------------------------------
+    def primal_step(self, s: PdhgState, last: bool) -> None:
+        if s.projection is not None:
+            super().primal_step(s, last)
+        else:
+            _core.primal_step(s, last)
+
+    def dual_step(self, s: PdhgState, last: bool) -> None:
+        _core.dual_step(s, last)
+
+    def pdhg_block(self, s: PdhgState, iterations: int) -> None:
+        if s.projection is not None:  # a Python function: the loop must come back for it
+            super().pdhg_block(s, iterations)
+            return
+        _core.pdhg_block(s.A.handle, _transpose_of(s.A), s, iterations)
+        s.k += iterations
+
+    def device(self) -> str:
+        info = _core.build_info()
+        return f"cpu, {self.threads} threads ({info['threads']}), {info['isa']}"
+
+
+def default_threads() -> int:
+    """Threads to use: $KANTOR_NUM_THREADS, else $OMP_NUM_THREADS, else what affinity and the control group allow."""
+    for name in ("KANTOR_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "").split(",")[0].strip()  # OMP_NUM_THREADS may list one count a nesting level
+        if not value:
+            continue
+        if not value.isdigit() or int(value) < 1:
+            raise OptionError(f"{name}: got {value!r}, expected a whole number of threads, at least 1")
+        return int(value)
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min(usable, _group_limit() or usable))
+
+
+def _group_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Processors granted by the control group (version 2 or 1), rounded up; None if there is no limit."""
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (root / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if quota == "max" or int(quota) <= 0:
+        return None
+    return -(-int(quota) // int(period))
+
+
+def _csr(matrix: Any, columns: int) -> Any:
+    """A _core.Csr over the arrays of a compressed SciPy matrix; converts only what has another type."""
+    return _core.Csr(
+        np.ascontiguousarray(matrix.indptr, dtype=np.int64),
+        np.ascontiguousarray(matrix.indices, dtype=np.int32),
+        np.ascontiguousarray(matrix.data, dtype=np.float64),
+        columns,
+    )
+
+
+def _transpose_of(A: Operator) -> Any:
+    if A.transpose is None:
+        raise ProblemError("A: prepared without its transpose; prepare(matrix, transpose=True) stores it")
+    return A.transpose
