@@ -17,8 +17,7 @@ def _positive_root(v: Any, q: Any) -> Any:
     """The positive root of u^2 - v u - q = 0, q >= 0, without cancellation for v < 0."""
     root = np.sqrt(v * v + 4.0 * q)
     with np.errstate(divide="ignore", invalid="ignore"):
-        stable = np.where(v >= 0.0, 0.5 * (v + root), np.where(root > 0.0, 2.0 * q / (root - v), 0.0))
-    return stable
+        return np.where(v >= 0.0, 0.5 * (v + root), np.where(root == 0.0, 0.0, 2.0 * q / (root - v)))
 
 
 def _power_root(v: Any, k0: Any, sigma: Any) -> Any:

@@ -40,10 +40,9 @@ class ReferenceBackend(Backend):
         out[...] = A.transpose @ y
 
     def axpby(self, a: Scalar, x: Array, b: Scalar, y: Array) -> None:
-        if np.isscalar(b) and b == 0.0:
-            y[...] = a * x
-        else:
-            y[...] = a * x + b * y
+        # A weight of zero, also of one column alone, must not read the old y: 0 * NaN is NaN.
+        with np.errstate(invalid="ignore"):
+            y[...] = a * x + np.where(np.equal(b, 0.0), 0.0, b * y)
 
     def multiply(self, x: Array, y: Array, out: Array) -> None:
         np.multiply(x, y, out=out)
