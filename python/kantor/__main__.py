@@ -1,0 +1,5 @@
+"""``python -m kantor`` is the command line."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,135 @@
+"""``kantor lp``: solve a programme in an MPS file."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ProblemError
+from .console import exit_code, finish, print_json, say
+from .plan import Json, Quiet
+from .progress import steps
+
+if TYPE_CHECKING:
+    from ..solvers.problem import LinearProgram
+    from ..solvers.solution import Solution
+
+
+def lp(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An MPS file, .mps or .mps.gz.", show_default=False)],
+    tolerance: Annotated[float, typer.Option(help="Largest relative primal residual, dual residual and gap.")] = 1e-6,
+    method: Annotated[str, typer.Option(help="auto, pdhg, or highs for small programmes.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, cuda, native, numba, reference or cupy.")] = "auto",
+    time_limit: Annotated[float | None, typer.Option(help="Stop after this many seconds.", metavar="SECONDS")] = None,
+    iteration_limit: Annotated[int | None, typer.Option(help="Stop after this many iterations.", metavar="N")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write x, y and reduced_costs as NPZ.")] = None,
+    relax_integers: Annotated[bool, typer.Option("--relax-integers", help="Treat integer columns as continuous.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Solve a linear programme and recheck the answer on the file's own numbers.
+
+    Exit code 0: optimal; 3: infeasible or unbounded, with a ray; 4: a limit was reached; 130: interrupted.
+    """
+    from ..solvers.lp import solve_lp
+    from ..solvers.mps import read_mps
+    from ..solvers.verify import verify_lp
+
+    if out is not None:
+        _check_target(out)
+    with steps(quiet=quiet) as step:
+        step.begin(f"reading {file}")
+        problem = read_mps(file, relax_integers=relax_integers)
+        step.begin("solving")
+        solution = solve_lp(
+            problem,
+            tolerance=tolerance,
+            method=method,
+            backend=backend,
+            time_limit_s=time_limit,
+            iteration_limit=iteration_limit,
+            on_progress=step.follow(tolerance),
+        )
+        step.begin("rechecking")
+        checked = verify_lp(problem, solution)
+    if out is not None:
+        _write(out, solution)
+        say(f"wrote {out}", quiet=quiet)
+    facts = _facts(problem, solution, checked)
+    if as_json:
+        print_json(facts)
+    else:
+        _print(facts)
+    finish(exit_code(solution.status))
+
+
+def _facts(problem: LinearProgram, solution: Solution, checked: Any) -> dict[str, Any]:
+    info = solution.info
+    rows, columns = problem.shape
+    return {
+        "name": problem.name,
+        "rows": rows,
+        "columns": columns,
+        "nonzeros": int(problem.K.nnz),
+        "status": solution.status,
+        "objective": solution.objective,
+        "dual_objective": solution.dual_objective,
+        "gap": info.gap,
+        "primal_residual": info.primal_residual,
+        "dual_residual": info.dual_residual,
+        "iterations": info.iterations,
+        "method": info.method,
+        "why": info.why,
+        "backend": info.backend,
+        "device": info.device,
+        "seconds": info.seconds,
+        "notes": info.notes,
+        "rechecked": checked,
+    }
+
+
+def _print(facts: dict[str, Any]) -> None:
+    lines = [f"{facts['name'] or 'programme'}: {facts['status'].value}"]
+    lines.append(f"size       {facts['rows']:,} rows, {facts['columns']:,} columns, {facts['nonzeros']:,} entries")
+    if math.isfinite(facts["objective"]):
+        lines.append(f"objective  {facts['objective']:.12g}, dual {facts['dual_objective']:.12g}")
+    lines.append(
+        f"residuals  primal {facts['primal_residual']:.1e}, dual {facts['dual_residual']:.1e}, gap {facts['gap']:.1e}"
+    )
+    lines.append(
+        f"work       {facts['seconds'].get('total', math.nan):.3g} s, {facts['iterations']:,} iterations of {facts['method']} on {facts['backend']}"
+    )
+    lines += [f"why        {facts['why']}"] if facts["why"] else []
+    lines += [f"note       {note}" for note in facts["notes"]]
+    for line in lines:
+        typer.echo(line)
+
+
+def _check_target(out: Path) -> None:
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise ProblemError(f"{out}: cannot be written: {'is a folder' if out.is_dir() else f'{out.parent} is no folder'}")
+
+
+def _write(out: Path, solution: Solution) -> None:
+    import numpy as np
+
+    handle, partial = tempfile.mkstemp(prefix=f".{out.name}-", suffix=".partial", dir=out.absolute().parent)
+    try:
+        with open(handle, "wb") as file:
+            np.savez_compressed(
+                file,
+                x=solution.x,
+                y=solution.y,
+                reduced_costs=solution.reduced_costs,
+                objective=solution.objective,
+                status=solution.status.value,
+            )
+        Path(partial).chmod(0o644)
+        os.replace(partial, out)
+    finally:
+        Path(partial).unlink(missing_ok=True)

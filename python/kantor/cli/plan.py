@@ -1,0 +1,123 @@
+"""``kantor plan``, ``kantor verify`` and ``kantor report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import Exit, exit_code, finish, plain, print_json, say
+from .progress import steps
+
+if TYPE_CHECKING:
+    from ..planning.result import PlanResult
+
+Folder = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan folder.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
+Backend = Annotated[str | None, typer.Option(help="auto, cuda, native, numba, reference or cupy.", show_default="the file's, else auto")]
+Method = Annotated[str | None, typer.Option(help="How to solve; auto chooses by structure.", show_default="the file's, else auto")]
+Tolerance = Annotated[float | None, typer.Option(help="Largest certified relative gap.", show_default="the file's, else 1e-6")]
+TimeLimit = Annotated[float | None, typer.Option(help="Stop after this many seconds.", metavar="SECONDS")]
+IterationLimit = Annotated[int | None, typer.Option(help="Stop after this many iterations.", metavar="N")]
+
+
+def plan(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A TOML file, or the name of a packaged scenario.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where to write the plan folder.", show_default=False)],
+    backend: Backend = None,
+    method: Method = None,
+    tolerance: Tolerance = None,
+    time_limit: TimeLimit = None,
+    iteration_limit: IterationLimit = None,
+    report: Annotated[bool, typer.Option("--report", help="Also write report.html into the folder.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compute a plan from a scenario, certify it, and write a plan folder.
+
+    Exit code 0: optimal; 3: infeasible or unbounded, with the diagnosis; 4: a limit was reached; 130: interrupted. In the
+    last two cases the best plan found and its certified gap are written.
+    """
+    given = {
+        "backend": backend,
+        "method": method,
+        "tolerance": tolerance,
+        "time_limit_s": time_limit,
+        "iteration_limit": iteration_limit,
+    }
+    with steps(quiet=quiet) as step:
+        step.begin(f"reading {scenario}")
+        from ..planning.folder import check_writable
+        from ..planning.scenario import build, load_scenario
+
+        check_writable(out)
+        loaded = load_scenario(scenario)
+        step.begin("building the plan")
+        problem = build(loaded)
+        options: dict[str, Any] = loaded.document.solve.model_dump() | {k: v for k, v in given.items() if v is not None}
+        step.begin("solving")
+        result = problem.solve(**options, on_progress=step.follow(options["tolerance"]))
+        code = exit_code(result.status)
+        diagnosis: list[str] = []
+        if code is Exit.INFEASIBLE:
+            step.begin("looking for the cause")
+            diagnosis = problem.diagnose(options["tolerance"]).lines
+        step.begin(f"writing {out}")
+        written = _write(result, out, report)
+    _say_result(result, written, diagnosis, as_json=as_json, quiet=quiet)
+    finish(code)
+
+
+def verify(folder: Folder, as_json: Json = False) -> None:
+    """Recheck a plan folder from the raw input, with code that shares nothing with the solvers.
+
+    Exit code 0: the certificate holds; 1: it does not.
+    """
+    from ..planning.verify import verify_plan
+
+    with steps(quiet=as_json) as step:
+        step.begin(f"verifying {folder}")
+        found = verify_plan(folder)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        typer.echo(str(found))
+    finish(Exit.DONE if found.ok else Exit.FAILED)
+
+
+def report(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="The HTML file to write.", show_default="PLAN/report.html")] = None,
+) -> None:
+    """Write one static HTML file about a plan: no script, no network."""
+    from ..report.html import write_report
+
+    say(f"wrote {write_report(folder, out or folder / 'report.html')}")
+
+
+def _write(result: PlanResult, out: Path, report: bool) -> Path:
+    """Save the plan; then its report, which the verifier ignores."""
+    written = result.save(out)
+    if report:
+        from ..report.html import write_report
+
+        write_report(written, written / "report.html")
+    return written
+
+
+def _say_result(result: PlanResult, written: Path, diagnosis: list[str], *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        facts = result.to_dict()
+        facts["folder"] = str(written)
+        if diagnosis:
+            facts["diagnosis"] = diagnosis
+        print_json(plain(facts))
+        return
+    from .summary import print_plan
+
+    print_plan(result)
+    for line in diagnosis:
+        typer.echo(line)
+    say(f"wrote {written}", quiet=quiet)

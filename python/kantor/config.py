@@ -1,0 +1,88 @@
+"""show_config: what this installation consists of, for bug reports and for choosing a backend."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+from importlib import metadata
+from typing import Any
+
+PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "typer", "rich", "highspy", "numba", "cupy", "pymrio", "xarray", "mpi4py")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "NUMBA_NUM_THREADS", "KANTOR_BACKEND", "KANTOR_DATA")
+
+
+def show_config() -> dict[str, Any]:
+    """Return versions, the build of the native cores, backends with reasons, devices, data folder, threads and MPI.
+
+    Nothing is changed and nothing is downloaded; a part that is missing is described in words, never an error.
+    ``kantor info`` prints the same as a table, ``kantor info --json`` as JSON.
+
+    >>> sorted(show_config())[:4]
+    ['backends', 'cuda', 'data_folder', 'data_sets']
+    """
+    from . import __version__
+    from .backends import available, get_backend
+
+    folder, sets = _data()
+    backends = available()
+    default = get_backend("auto")
+    return {
+        "kantor": __version__,
+        "python": f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})",
+        "platform": f"{platform.platform()} ({platform.machine()})",
+        "packages": {name: _package(name) for name in PACKAGES},
+        "native": _build("_core"),
+        "cuda": _build("_cuda"),
+        "backends": backends,
+        "default_backend": default.name,
+        "device": default.device(),
+        "threads": {"cores_usable": _cores(), **{name: os.environ.get(name, "not set") for name in THREAD_VARIABLES}},
+        "mpi": _mpi(),
+        "data_folder": folder,
+        "data_sets": sets,
+    }
+
+
+def _package(name: str) -> str:
+    for distribution in (name, f"{name}-cuda12x", f"{name}-cuda13x") if name == "cupy" else (name,):
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return "not installed"
+
+
+def _build(module: str) -> dict[str, Any]:
+    """Build info of a compiled module, or the reason why it cannot be imported."""
+    try:
+        core = importlib.import_module(f"kantor.{module}")
+    except ImportError as error:
+        return {"available": False, "reason": str(error)}
+    return {"available": True, **dict(core.build_info())}
+
+
+def _cores() -> int:
+    """Cores this process may use: a container or a batch system often allows fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
+
+
+def _mpi() -> str:
+    """Words on MPI; mpi4py.MPI is not imported, because importing it starts MPI."""
+    version = _package("mpi4py")
+    return "no: mpi4py is not installed; pip install 'kantor[mpi]'" if version == "not installed" else f"mpi4py {version}"
+
+
+def _data() -> tuple[str, list[str]]:
+    """The data folder in words, and the data sets found in it."""
+    from .data import datasets
+
+    try:
+        folder = datasets.data_folder()
+    except (OSError, ValueError) as error:
+        return f"none: {error}", []
+    if folder is None or not folder.is_dir():
+        return f"none (looked for {folder})" if folder else "none: set KANTOR_DATA", []
+    return str(folder), sorted(entry.name for entry in folder.iterdir() if entry.is_dir())

@@ -1,0 +1,86 @@
+"""write_report: one static HTML file about a plan, readable without a network and in ten years."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ProblemError
+from .page import Cell, Markup, page, paragraph, section, table
+from .sections import SECTIONS, Facts
+
+if TYPE_CHECKING:
+    from ..planning.result import PlanResult
+
+
+def write_report(plan: PlanResult | str | Path, path: str | Path) -> Path:
+    """Write the report of a plan, given as a result or as a plan folder, to ``path`` and return that path.
+
+    The file holds everything it shows: style and pictures are inline, there is no script and no link to elsewhere.
+    ``kantor verify`` ignores it. Raises ProblemError for a damaged folder or a path that cannot be written.
+    """
+    facts = _facts(plan)
+    body = "".join(make(facts) for make in (*SECTIONS, provenance))
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".partial", dir=target.parent)
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(page(facts.result.name, body))
+            Path(partial).chmod(0o644)
+            os.replace(partial, target)
+        finally:
+            Path(partial).unlink(missing_ok=True)
+    except OSError as error:
+        raise ProblemError(f"{target}: cannot be written: {error.strerror or error}") from error
+    return target
+
+
+def provenance(facts: Facts) -> str:
+    """Where the numbers come from: input files with their hashes, the scenario, versions, options, timings."""
+    record = facts.record
+    parts = [paragraph(f"Computed {record['created']} from {record['economy']['name']}.") if "created" in record else ""]
+    inputs: list[tuple[Cell, Cell]] = [
+        (Markup(_code(entry["path"])), Markup(_code(entry["sha256"]))) for entry in record.get("inputs", [])
+    ]
+    if inputs:
+        parts.append(table(("input file", "SHA-256"), inputs, caption="Inputs", classes=("label", "label")))
+    scenario = record.get("scenario")
+    if scenario:
+        text = f"<pre>{escape(str(scenario['text']))}</pre>"
+        parts.append(f"<details><summary>Scenario {escape(str(scenario.get('path', '')))}, word for word</summary>{text}</details>")
+    info = facts.result.info
+    facts_table: list[tuple[Cell, Cell]] = [("method", info.method), ("why", info.why), ("backend", f"{info.backend}, {info.device}")]
+    facts_table += [(f"option {key}", str(value)) for key, value in facts.result.options.items() if value is not None]
+    facts_table += [(f"seconds, {key}", f"{value:.3g}") for key, value in _flat(info.seconds)]
+    facts_table += [(key, str(value)) for key, value in record.get("software", {}).items()]
+    facts_table += [("note", note) for note in (*facts.result.notes, *info.notes)]
+    inner = table(("", ""), [row for row in facts_table if row[1]], caption="How it was computed", classes=("label", "label"))
+    return section("Provenance", *parts, f"<details><summary>Method, options, versions, timings, notes</summary>{inner}</details>")
+
+
+def _facts(plan: PlanResult | str | Path) -> Facts:
+    from ..planning.folder import load_plan, read_record
+
+    if isinstance(plan, str | Path):
+        return Facts(load_plan(plan), read_record(Path(plan)))
+    if plan.folder is not None:
+        return Facts(plan, read_record(plan.folder))
+    economy = plan.plan.economy if plan.plan is not None else None
+    sources = [] if economy is None else [{"path": s.path, "sha256": s.sha256} for s in economy.sources]
+    return Facts(plan, {"inputs": sources})
+
+
+def _flat(tree: dict[str, Any], above: str = "") -> list[tuple[str, float]]:
+    rows: list[tuple[str, float]] = []
+    for key, value in tree.items():
+        rows += _flat(value, f"{above}{key} / ") if isinstance(value, dict) else [(f"{above}{key}", float(value))]
+    return rows
+
+
+def _code(text: Any) -> str:
+    return f"<span class='hash'>{escape(str(text))}</span>"

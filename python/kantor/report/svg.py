@@ -1,0 +1,135 @@
+"""Small pictures as inline SVG text: bars, a ruler, a histogram, a line chart. No library, no script, no network.
+
+Colours are CSS classes of the page (kantor.report.page), so light and dark follow the reader's system. Bars carry no
+text: they sit in table cells beside their number, which keeps them readable on a phone and to a screen reader.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+Point = tuple[float, float]
+
+
+def bar(value: float, largest: float, *, mark: float | None = None, kind: str = "plain") -> str:
+    """One horizontal bar from 0 to ``value`` on an axis that ends at ``largest``; ``mark`` draws a tick (a limit).
+
+    >>> "width='50.00'" in bar(1.0, 2.0)
+    True
+    """
+    parts = [f"<rect class='track' x='0' y='2' width='100' height='8'/>"]
+    parts.append(f"<rect class='{kind}' x='0' y='2' width='{_share(value, largest):.2f}' height='8'/>")
+    if mark is not None and math.isfinite(mark):
+        at = min(_share(mark, largest), 99.4)
+        parts.append(f"<rect class='mark' x='{at:.2f}' y='0' width='0.6' height='12'/>")
+    return _bar_frame("".join(parts))
+
+
+def signed_bar(value: float, largest: float) -> str:
+    """A bar that grows left for negative and right for positive values; the axis ends at +- ``largest``."""
+    half = _share(abs(value), largest) / 2
+    x = 50 - half if value < 0 else 50
+    kind = "down" if value < 0 else "up"
+    return _bar_frame(
+        "<rect class='track' x='0' y='2' width='100' height='8'/>"
+        f"<rect class='{kind}' x='{x:.2f}' y='2' width='{half:.2f}' height='8'/>"
+        "<rect class='mark' x='49.8' y='0' width='0.4' height='12'/>"
+    )
+
+
+def histogram(values: Sequence[float], edges: Sequence[float], title: str, marker: float | None = None) -> str:
+    """Counts of ``values`` between ``edges`` (evenly drawn, last bin closed); ``marker`` is a vertical reference line."""
+    counts = [0] * (len(edges) - 1)
+    for value in values:
+        if edges[0] <= value <= edges[-1]:
+            counts[min(sum(value >= e for e in edges[1:]), len(counts) - 1)] += 1
+    tallest, width, height = max(counts, default=0) or 1, 400.0, 120.0
+    step = width / max(len(counts), 1)
+    parts = []
+    for i, count in enumerate(counts):
+        h = height * count / tallest
+        words = f"{_tick(edges[i])} to {_tick(edges[i + 1])}: {count}"
+        parts.append(
+            f"<rect class='plain' x='{i * step + 1:.1f}' y='{height - h + 14:.1f}' width='{step - 2:.1f}' "
+            f"height='{h:.1f}'><title>{escape(words)}</title></rect>"
+        )
+        if count:
+            parts.append(_text(i * step + step / 2, height - h + 10, str(count), "middle"))
+    if marker is not None and edges[0] <= marker <= edges[-1]:
+        x = _position(marker, edges) * step
+        parts.append(f"<line class='axis dashed' x1='{x:.1f}' x2='{x:.1f}' y1='6' y2='{height + 14}'/>")
+    parts.append(f"<line class='axis' x1='0' x2='{width}' y1='{height + 14}' y2='{height + 14}'/>")
+    every = max(1, math.ceil(len(edges) / 7))
+    for i in range(0, len(edges), every):
+        anchor = "start" if i == 0 else "end" if i == len(edges) - 1 else "middle"
+        parts.append(_text(i * step, height + 30, _tick(edges[i]), anchor))
+    return _chart_frame(width, height + 36, title, "".join(parts))
+
+
+def log_lines(series: dict[str, Sequence[Point]], title: str, target: float | None = None) -> str:
+    """Curves with a logarithmic vertical axis, such as residuals against iterations; non-positive points are left out."""
+    kept = {name: [(x, y) for x, y in points if y > 0 and math.isfinite(y)] for name, points in series.items()}
+    kept = {name: points for name, points in kept.items() if points}
+    if not kept:
+        return ""
+    every = [point for points in kept.values() for point in points]
+    xs, ys = [x for x, _ in every], [math.log10(y) for _, y in every]
+    if target is not None and target > 0:
+        ys.append(math.log10(target))
+    low, high = math.floor(min(ys)), max(math.ceil(max(ys)), math.floor(min(ys)) + 1)
+    x0, x1 = min(xs), max(max(xs), min(xs) + 1)
+    left, top, width, height = 42.0, 12.0, 400.0, 170.0
+
+    def place(x: float, log_y: float) -> Point:
+        return left + (width - left) * (x - x0) / (x1 - x0), top + height * (high - log_y) / (high - low)
+
+    parts = []
+    for power in range(low, high + 1, max(1, math.ceil((high - low) / 6))):
+        y = place(x0, power)[1]
+        parts.append(f"<line class='grid' x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}'/>")
+        parts.append(_text(left - 6, y + 4, f"1e{power}", "end"))
+    if target is not None and target > 0:
+        y = place(x0, math.log10(target))[1]
+        parts.append(f"<line class='axis dashed' x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}'/>")
+    for i, (name, points) in enumerate(kept.items()):
+        path = " ".join("{:.1f},{:.1f}".format(*place(x, math.log10(y))) for x, y in points)
+        parts.append(f"<polyline class='line line{i % 4}' points='{path}'><title>{escape(name)}</title></polyline>")
+    parts.append(_text(left, top + height + 18, f"{x0:,.0f}", "start"))
+    parts.append(_text(width, top + height + 18, f"{x1:,.0f} iterations", "end"))
+    legend = "".join(f"<span class='key'><i class='swatch swatch{i % 4}'></i>{escape(n)}</span>" for i, n in enumerate(kept))
+    return _chart_frame(width, top + height + 26, title, "".join(parts)) + f"<p class='legend'>{legend}</p>"
+
+
+def _share(value: float, largest: float) -> float:
+    if not (math.isfinite(value) and math.isfinite(largest)) or largest <= 0:
+        return 0.0
+    return 100.0 * min(max(value / largest, 0.0), 1.0)
+
+
+def _position(value: float, edges: Sequence[float]) -> float:
+    """Where a value lies among the edges, in bins."""
+    for i in range(len(edges) - 1):
+        if value <= edges[i + 1]:
+            return i + (value - edges[i]) / (edges[i + 1] - edges[i])
+    return float(len(edges) - 1)
+
+
+def _tick(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _text(x: float, y: float, words: str, anchor: str) -> str:
+    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}'>{escape(words)}</text>"
+
+
+def _bar_frame(inner: str) -> str:
+    return f"<svg class='barbox' viewBox='0 0 100 12' preserveAspectRatio='none' aria-hidden='true'>{inner}</svg>"
+
+
+def _chart_frame(width: float, height: float, title: str, inner: str) -> str:
+    return (
+        f"<svg class='chart' viewBox='-4 0 {width + 8:.0f} {height:.0f}' role='img'>"
+        f"<title>{escape(title)}</title>{inner}</svg>"
+    )
