@@ -105,12 +105,13 @@ class LinearProgram:
     (2, 2)
     """
 
-    c: FloatArray
+    # Anything array-like (or None) goes in; what is stored is a float64 vector, and K a canonical CSR array.
+    c: Any
     K: Any
-    row_lower: FloatArray | None = None
-    row_upper: FloatArray | None = None
-    lower: FloatArray | None = None
-    upper: FloatArray | None = None
+    row_lower: Any = None
+    row_upper: Any = None
+    lower: Any = None
+    upper: Any = None
     terms: SeparableTerms | None = None
     offset: float = 0.0
     maximise: bool = False
@@ -118,13 +119,16 @@ class LinearProgram:
 
     def __post_init__(self) -> None:
         put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731 - frozen dataclass
-        if not sp.issparse(self.K):
-            if np.ndim(self.K) != 2:
-                raise ProblemError(f"K: got {type(self.K).__name__} of {np.ndim(self.K)} dimensions, expected a 2-D matrix")
+        if not sp.issparse(self.K) and np.ndim(self.K) != 2:
+            raise ProblemError(f"K: got {type(self.K).__name__} of {np.ndim(self.K)} dimensions, expected a 2-D matrix")
+        if np.iscomplexobj(self.K):
+            raise ProblemError("K: has complex entries, expected real ones")
         matrix = sp.csr_array(self.K, dtype=np.float64, copy=False)
         if not matrix.has_canonical_format:
-            matrix = matrix.copy() if matrix is self.K else matrix
+            matrix = matrix.copy()  # its arrays may be the caller's
             matrix.sum_duplicates()
+        if not np.isfinite(self.offset):
+            raise ProblemError(f"offset: got {self.offset!r}, expected a finite number")
         rows, columns = matrix.shape
         put("K", matrix)
         put("c", _vector("c", self.c, columns, 0.0))
@@ -135,14 +139,19 @@ class LinearProgram:
         if not np.isfinite(matrix.data).all():
             at = int(np.flatnonzero(~np.isfinite(matrix.data))[0])
             row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
-            raise ProblemError(f"K: entry ({row}, {int(matrix.indices[at])}) is {matrix.data[at]!r}, expected a finite number")
+            raise ProblemError(
+                f"K: entry ({row}, {int(matrix.indices[at])}) is {matrix.data[at]!r}, expected a finite number"
+            )
         for low, high in (("row_lower", "row_upper"), ("lower", "upper")):
             crossed = getattr(self, low) > getattr(self, high)
             if crossed.any():
                 i = int(np.flatnonzero(crossed)[0])
-                raise ProblemError(f"{low}[{i}] = {getattr(self, low)[i]!r} exceeds {high}[{i}] = {getattr(self, high)[i]!r}")
+                raise ProblemError(
+                    f"{low}[{i}] = {getattr(self, low)[i]!r} exceeds {high}[{i}] = {getattr(self, high)[i]!r}"
+                )
         if self.terms is not None:
             self.terms.validate(columns)
+            _term_domain(self.terms, self.lower, self.upper)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -150,8 +159,25 @@ class LinearProgram:
         return self.K.shape[0], self.K.shape[1]
 
 
+def _term_domain(terms: SeparableTerms, lower: Any, upper: Any) -> None:
+    """Raise ProblemError where a concave utility is asked for outside x >= 0, or is infinite on its whole interval."""
+    curved = (terms.kind != TermKind.LINEAR) & (terms.kind != TermKind.QUADRATIC)
+    if (curved & (lower < 0)).any():
+        j = int(np.flatnonzero(curved & (lower < 0))[0])
+        raise ProblemError(
+            f"lower[{j}] = {lower[j]!r}: the {TermKind(int(terms.kind[j])).name} term there needs lower >= 0"
+        )
+    infinite = (terms.kind == TermKind.POWER) & (terms.e > 1) | (terms.kind == TermKind.LOG) & (terms.b == 0)
+    nowhere = infinite & (terms.a > 0) & (upper <= 0)
+    if nowhere.any():
+        j = int(np.flatnonzero(nowhere)[0])
+        raise ProblemError(
+            f"upper[{j}] = {upper[j]!r}: the {TermKind(int(terms.kind[j])).name} term there is infinite at 0"
+        )
+
+
 def _vector(name: str, value: Any, length: int, default: float) -> FloatArray:
-    array = np.full(length, default) if value is None else np.array(value, dtype=np.float64)
+    array = np.full(length, default) if value is None else _numbers(name, value)
     if array.shape != (length,):
         raise ProblemError(f"{name}: shape {array.shape}, expected ({length},)")
     if not np.isfinite(array).all():
@@ -160,8 +186,16 @@ def _vector(name: str, value: Any, length: int, default: float) -> FloatArray:
     return array
 
 
+def _numbers(name: str, value: Any) -> FloatArray:
+    """A copy as float64."""
+    try:
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"{name}: expected a vector of real numbers ({error})") from None
+
+
 def _bound(name: str, value: Any, length: int, default: float) -> FloatArray:
-    array = np.full(length, default) if value is None else np.array(value, dtype=np.float64)
+    array = np.full(length, default) if value is None else _numbers(name, value)
     if array.shape != (length,):
         raise ProblemError(f"{name}: shape {array.shape}, expected ({length},)")
     if np.isnan(array).any():

@@ -34,13 +34,17 @@ class Status(Enum):
     NUMERICAL_ERROR = "numerical error"
 
 
+# The statuses whose vectors hold a certificate instead of a point.
+RAYS = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)
+
+
 class NotOptimal(KantorError):
     """Raised by raise_for_status() only."""
 
 
 @dataclass
 class SolveInfo:
-    """How the answer was found. Residuals are in the original units; ``seconds`` is a tree {name: seconds or subtree}."""
+    """How the answer was found. Residuals are in original units; ``seconds`` is a tree {name: seconds or subtree}."""
 
     method: str = ""
     why: str = ""

@@ -1,0 +1,66 @@
+"""Answers put together: in the user's sense, judged on the original data, with the certificate of an infeasible one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .exact import solve_exact
+from .options import StoppingCriteria
+from .pdhg import Clock
+from .problem import FloatArray, LinearProgram
+from .rays import farkas_ray, recession_ray
+from .settle import Settled
+from .solution import RAYS, Solution, SolveInfo, Status
+from .termination import Residuals, residuals
+
+
+def simplex_answer(lp: LinearProgram, stopping: StoppingCriteria, clock: Clock) -> Solution:
+    """By HiGHS' simplex, held to the same residuals and certificates as everything else."""
+    with clock.phase("simplex"):
+        status, why, x, y, iterations = solve_exact(lp, stopping.tolerance, stopping.time_limit_s)
+    if status in RAYS:
+        ray = farkas_ray(lp, y) if status is Status.PRIMAL_INFEASIBLE else recession_ray(lp, x)
+        if ray is None:
+            status, why = Status.NUMERICAL_ERROR, f"{why}, but its ray proves nothing on the raw data"
+        elif status is Status.PRIMAL_INFEASIBLE:
+            y = ray.vector
+        else:
+            x = ray.vector
+    x_in = x if status in RAYS else np.clip(x, lp.lower, lp.upper)
+    judged = residuals(lp, x_in, y)
+    if status is Status.OPTIMAL and not judged.within(stopping.tolerance):
+        status, why = Status.NUMERICAL_ERROR, f"{why}, but the residuals on the raw data exceed the tolerance"
+    info = SolveInfo(method="highs", why=why, backend="highspy", device="cpu", iterations=iterations)
+    return answer(lp, status, x_in, y, judged, info, stopping, clock)
+
+
+def settled_answer(lp: LinearProgram, settled: Settled, stopping: StoppingCriteria, clock: Clock) -> Solution:
+    """An answer that needed no iterations."""
+    x, y = settled.x, np.zeros(lp.shape[0])
+    if settled.status is Status.PRIMAL_INFEASIBLE and settled.ray is not None:
+        y = settled.ray
+    elif settled.status is Status.DUAL_INFEASIBLE and settled.ray is not None:
+        x = settled.ray
+    assert settled.status is not None
+    judged = residuals(lp, x, y)
+    info = SolveInfo(method="direct", why=settled.why, backend="none", device="cpu")
+    return answer(lp, settled.status, x, y, judged, info, stopping, clock)
+
+
+def answer(
+    lp: LinearProgram, status: Status, x: FloatArray, y: FloatArray, judged: Residuals, info: SolveInfo,
+    stopping: StoppingCriteria, clock: Clock,
+) -> Solution:  # fmt: skip
+    """Put the answer in the user's sense; x, y are those of the minimisation, or a ray."""
+    sign = -1.0 if lp.maximise else 1.0
+    info.tolerance = stopping.tolerance
+    reduced_costs = lp.c - lp.K.T @ y
+    objective, dual_objective = sign * (judged.objective + lp.offset), sign * (judged.dual_objective + lp.offset)
+    if status in RAYS:
+        objective = dual_objective = np.nan
+        if status is Status.PRIMAL_INFEASIBLE:
+            sign, reduced_costs = 1.0, -(lp.K.T @ y)
+    else:
+        info.primal_residual, info.dual_residual, info.gap = judged.primal, judged.dual, judged.gap
+    info.seconds = {**clock.phases, "total": clock.elapsed()}
+    return Solution(x, sign * y, sign * reduced_costs, objective, dual_objective, status, info)

@@ -1,0 +1,117 @@
+"""Small linear programs by HiGHS' simplex method: an independent answer for tests and for tiny programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import BackendUnavailable, OptionError, ProblemError
+from .problem import FloatArray, LinearProgram
+from .rays import farkas_ray
+from .solution import Status
+
+# HiGHS drops matrix entries at or below this; smaller ones are refused here instead.
+SMALL_MATRIX_VALUE = 1e-12
+
+
+def import_highspy() -> Any:
+    """The module highspy, or BackendUnavailable with the install line."""
+    try:
+        import highspy
+    except ImportError as error:
+        raise BackendUnavailable("highspy is not installed; pip install highspy") from error
+    return highspy
+
+
+def solve_exact(
+    lp: LinearProgram, tolerance: float, time_limit_s: float | None
+) -> tuple[Status, str, FloatArray, FloatArray, int]:
+    """(status, why, x, y, simplex iterations) of the minimisation; a ray in y or x for the infeasible statuses."""
+    if lp.terms is not None and lp.terms.kind.any():
+        raise OptionError(
+            "method: 'highs' solves linear programs only, and this one has concave terms; use method='pdhg'"
+        )
+    magnitudes = np.abs(lp.K.data)
+    small = (magnitudes > 0) & (magnitudes <= SMALL_MATRIX_VALUE)
+    if small.any():
+        raise ProblemError(
+            f"K: {int(small.sum())} entries of magnitude <= {SMALL_MATRIX_VALUE:g}, which HiGHS would drop; "
+            "use method='pdhg'"
+        )
+    highspy = import_highspy()
+    solver = _run(highspy, lp, tolerance, time_limit_s, presolve=True)
+    kinds = highspy.HighsModelStatus
+    if solver.getModelStatus() in (kinds.kInfeasible, kinds.kUnbounded, kinds.kUnboundedOrInfeasible):
+        # Rays exist only after a simplex run on the whole model.
+        solver = _run(highspy, lp, tolerance, time_limit_s, presolve=False)
+    solution, info = solver.getSolution(), solver.getInfo()
+    x, y = _vector(solution.col_value, lp.shape[1]), _vector(solution.row_dual, lp.shape[0])
+    status, why = _status(highspy, solver)
+    if status is Status.PRIMAL_INFEASIBLE:
+        y = _farkas_sign(lp, np.asarray(solver.getDualRay()[2], dtype=np.float64))
+    elif status is Status.DUAL_INFEASIBLE:
+        x = np.asarray(solver.getPrimalRay()[2], dtype=np.float64)
+    return status, why, x, y, int(info.simplex_iteration_count)
+
+
+def _run(highspy: Any, lp: LinearProgram, tolerance: float, time_limit_s: float | None, *, presolve: bool) -> Any:
+    model = highspy.HighsLp()
+    columns = lp.K.tocsc()
+    model.num_row_, model.num_col_ = lp.shape
+    model.col_cost_, model.col_lower_, model.col_upper_ = lp.c, lp.lower, lp.upper
+    model.row_lower_, model.row_upper_ = lp.row_lower, lp.row_upper
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = (
+        columns.indptr,
+        columns.indices,
+        columns.data,
+    )
+    solver = highspy.Highs()
+    default = solver.getOptionValue("small_matrix_value")[1]
+    tight = min(1e-7, max(1e-10, tolerance))
+    options = {
+        "output_flag": False,
+        "solver": "simplex",
+        "presolve": "on" if presolve else "off",
+        "small_matrix_value": SMALL_MATRIX_VALUE,
+        "primal_feasibility_tolerance": tight,
+        "dual_feasibility_tolerance": tight,
+    }
+    if time_limit_s is not None:
+        options["time_limit"] = float(time_limit_s)
+    for name, value in options.items():
+        solver.setOptionValue(name, value)
+    if solver.passModel(model) == highspy.HighsStatus.kError:
+        raise ProblemError("HiGHS refused the program")
+    # Needed only while the matrix is taken in: left on, it stops the simplex method short on some infeasible programs.
+    solver.setOptionValue("small_matrix_value", default)
+    solver.run()
+    return solver
+
+
+def _status(highspy: Any, solver: Any) -> tuple[Status, str]:
+    kinds, status = highspy.HighsModelStatus, solver.getModelStatus()
+    words = f"HiGHS simplex: {solver.modelStatusToString(status)}"
+    known = {
+        kinds.kOptimal: Status.OPTIMAL,
+        kinds.kModelEmpty: Status.OPTIMAL,
+        kinds.kTimeLimit: Status.TIME_LIMIT,
+        kinds.kIterationLimit: Status.ITERATION_LIMIT,
+        kinds.kInterrupt: Status.INTERRUPTED,
+    }
+    if status == kinds.kInfeasible and solver.getDualRayExist()[1]:
+        return Status.PRIMAL_INFEASIBLE, words
+    if status == kinds.kUnbounded and solver.getPrimalRayExist()[1]:
+        return Status.DUAL_INFEASIBLE, words
+    return known.get(status, Status.NUMERICAL_ERROR), words
+
+
+def _farkas_sign(lp: LinearProgram, ray: FloatArray) -> FloatArray:
+    """HiGHS does not fix the ray's sign: take the one that proves something."""
+    return -ray if farkas_ray(lp, ray) is None and farkas_ray(lp, -ray) is not None else ray
+
+
+def _vector(values: Any, length: int) -> FloatArray:
+    vector = np.asarray(values, dtype=np.float64)
+    return vector if vector.shape == (length,) else np.full(length, np.nan)

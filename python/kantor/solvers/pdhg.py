@@ -1,0 +1,290 @@
+"""The outer loop of reflected restarted Halpern PDHG (r2HPDHG), once, for every backend.
+
+    x_hat <- prox(x - tau (c - K'y));  y_hat <- y - sigma K xr + sigma clip(K xr - y/sigma, l, u),  xr = 2 x_hat - x
+    z     <- (k+1)/(k+2) (2 z_hat - z) + z_anchor/(k+2);       tau = eta/w, sigma = eta w, eta = 0.998/||K||_2
+
+A block of iterations is the unit of work (Backend.pdhg_block). Between blocks the loop looks at the residuals of the
+original problem, at certificates of infeasibility, at the limits, and decides on restarts and the primal weight.
+Source: arXiv 2507.14051 (cuPDLPx); the guards of the norm and of the weight: kantor.solvers.restart.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .kkt import Array, Kkt
+from .options import PdhgOptions, StoppingCriteria
+from .problem import FloatArray
+from .rays import RaySearch
+from .restart import WeightState, fixed_point_error, restart_reason, update_weight
+from .solution import Status
+from .termination import Residuals
+
+# Longest piece of a block between two looks at the clock and at Ctrl-C.
+_PIECE_SECONDS = 1.0
+# The norm estimate is raised by this when the P-norm turns out negative.
+_NORM_REPAIR = 1.05
+
+Confirm = Callable[[FloatArray, FloatArray], Residuals]
+Progress = Callable[[dict[str, float]], Any]
+
+
+@dataclass
+class Clock:
+    """Wall-clock seconds since the start, and by phase."""
+
+    started: float = field(default_factory=time.perf_counter)
+    phases: dict[str, float] = field(default_factory=dict)
+
+    def elapsed(self) -> float:
+        """Seconds since the start of the whole call."""
+        return time.perf_counter() - self.started
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a phase, also when it ends by an exception."""
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - before
+
+
+@dataclass
+class Outcome:
+    """How the loop ended; x, y scaled, on the host. ``ray`` is a certificate for the two infeasible statuses."""
+
+    status: Status
+    why: str
+    x: FloatArray
+    y: FloatArray
+    iterations: int
+    products: int
+    weight: float
+    history: list[dict[str, float]]
+    ray: FloatArray | None = None
+
+
+def spectral_norm(kkt: Kkt, options: PdhgOptions) -> tuple[float, int]:
+    """(estimate of ||K||_2 with its margin, products used): power iteration on K'K from a seeded random start.
+
+    The estimate comes from below, so it is raised by ``norm_margin``, and capped by the rigorous ``kkt.norm_bound``.
+    """
+    b, (M, N) = kkt.backend, kkt.A.shape
+    q = b.from_host(np.random.default_rng(options.seed).standard_normal(N))
+    p, back = b.zeros(M), b.zeros(N)
+    size = float(b.norm([q])[0])
+    estimate, products = 0.0, 0
+    for _ in range(options.norm_iterations):
+        b.axpby(1.0 / size, q, 0.0, back)
+        b.matvec(kkt.A, back, p)
+        b.rmatvec(kkt.A, p, q)
+        products += 2
+        # For a unit vector v the length of K'K v is a lower bound on ||K||^2 that rises from step to step.
+        size = float(b.norm([q])[0])
+        if not size > 0.0 or not math.isfinite(size):
+            break
+        previous, estimate = estimate, math.sqrt(size)
+        if (
+            estimate - previous <= options.norm_tolerance * estimate
+            or estimate * (1 + options.norm_margin) >= kkt.norm_bound
+        ):
+            break
+    raised = estimate * (1.0 + options.norm_margin)
+    return (min(raised, kkt.norm_bound) if raised > 0.0 else kkt.norm_bound or 1.0), products
+
+
+class Pdhg:
+    """One solve. ``confirm`` recomputes the residuals of a scaled point from the raw data: only then it is optimal."""
+
+    def __init__(
+        self, kkt: Kkt, stopping: StoppingCriteria, options: PdhgOptions, clock: Clock, confirm: Confirm,
+        on_progress: Progress | None = None, projection: Callable[[Array], Array] | None = None,
+        in_user_sense: Callable[[float], float] = float, weight: float = 1.0,
+    ) -> None:  # fmt: skip
+        self.kkt, self.backend = kkt, kkt.backend
+        self.stopping, self.options, self.clock = stopping, options, clock
+        self.confirm, self.on_progress, self.in_user_sense = confirm, on_progress, in_user_sense
+        self.norm, self.products = kkt.norm_bound or 1.0, 0
+        self.state = kkt.state(options.step_factor / self.norm, weight, projection)
+        self.weight = WeightState.start(weight)
+        self.rays = RaySearch(kkt) if options.detect_rays and projection is None else None
+        self.total = self.restarts = 0
+        self.r0 = self.r_previous = math.inf
+        self.history: list[dict[str, float]] = []
+        self.seconds_per_iteration = 0.0
+        self.best_worst = math.inf
+        self.best_x, self.best_y = self.backend.zeros(kkt.A.shape[1]), self.backend.zeros(kkt.A.shape[0])
+
+    def solve(self, x: FloatArray, y: FloatArray) -> Outcome:
+        """Run from a scaled start inside the bounds and the signs of the rows."""
+        s, b = self.state, self.backend
+        b.copy(b.from_host(x), s.x_hat)
+        b.copy(b.from_host(y), s.y_hat)
+        b.copy(s.x_hat, self.best_x)
+        b.copy(s.y_hat, self.best_y)
+        try:
+            return self._check(0.0) or self._loop()
+        except KeyboardInterrupt:
+            return self._outcome(Status.INTERRUPTED, "interrupted; the best point so far")
+
+    def _loop(self) -> Outcome:
+        with self.clock.phase("norm"):
+            self.norm, self.products = spectral_norm(self.kkt, self.options)
+        self.state.eta = self.options.step_factor / self.norm
+        self._restart()
+        while True:
+            if self.state.k == 0:
+                self._advance(1)
+                self.r0 = self._error()
+            self._advance(self._until_check())
+            r = self._error()
+            outcome = self._check(r)
+            if outcome is not None:
+                return outcome
+            self._maybe_restart(r)
+
+    # ---- iterations --------------------------------------------------------------------------------------------
+    def _until_check(self) -> int:
+        """Iterations to the next multiple of check_every, at most to the iteration limit."""
+        until = self.options.check_every - self.total % self.options.check_every
+        limit = self.stopping.iteration_limit
+        return until if limit is None else max(0, min(until, limit - self.total))
+
+    def _advance(self, iterations: int) -> None:
+        """Run iterations in pieces short enough for the time limit and Ctrl-C; stops early when the time is over."""
+        with self.clock.phase("iterate"):
+            while iterations > 0 and not self._out_of_time():
+                fits = iterations
+                if self.seconds_per_iteration * iterations > _PIECE_SECONDS:
+                    fits = max(1, int(_PIECE_SECONDS / self.seconds_per_iteration))
+                piece = min(iterations, fits)
+                before = time.perf_counter()
+                self.backend.pdhg_block(self.state, piece)
+                self.backend.synchronise()
+                self.seconds_per_iteration = (time.perf_counter() - before) / piece
+                iterations -= piece
+                self.total += piece
+                self.products += 2 * piece
+
+    def _out_of_time(self) -> bool:
+        limit = self.stopping.time_limit_s
+        return limit is not None and self.clock.elapsed() >= limit
+
+    # ---- restarts ----------------------------------------------------------------------------------------------
+    def _error(self) -> float:
+        """The fixed-point error of the last iteration; -1 if ||K|| was estimated too low."""
+        with self.clock.phase("check"):
+            self.products += 1
+            dx_dx, dy_dy, dy_kdx = self.kkt.movement(self.state)
+            return fixed_point_error(dx_dx, dy_dy, dy_kdx, self.state.eta, self.state.weight)
+
+    def _maybe_restart(self, r: float) -> None:
+        if r < 0.0 or self.r0 < 0.0:
+            self.norm = self.norm * _NORM_REPAIR
+            self.state.eta = self.options.step_factor / self.norm
+            self._restart()
+            return
+        reason = restart_reason(r, self.r0, self.r_previous, self.state.k, self.total, not self.restarts, self.options)
+        self.r_previous = r
+        if reason:
+            self.restarts += 1
+            self._move_weight()
+            self._restart()
+
+    def _move_weight(self) -> None:
+        last = self.history[-1]
+        dx, dy = self.kkt.travelled(self.state)
+        self.weight = update_weight(self.weight, dx, dy, last["primal_residual"], last["dual_residual"], self.options)
+        self.state.weight = self.weight.weight
+
+    def _restart(self) -> None:
+        """Anchor and iterate <- the un-averaged point (x_hat, y_hat)."""
+        s, b = self.state, self.backend
+        for point, anchor, hat in ((s.x, s.x_anchor, s.x_hat), (s.y, s.y_anchor, s.y_hat)):
+            b.copy(hat, point)
+            b.copy(hat, anchor)
+        s.k = 0
+        self.r_previous = math.inf
+
+    # ---- checks ------------------------------------------------------------------------------------------------
+    def _check(self, r: float) -> Outcome | None:
+        """Look at (x_hat, y_hat); return an outcome if this is the end."""
+        with self.clock.phase("check"):
+            s = self.state
+            residuals = self.kkt.residuals(s.x_hat, s.y_hat)
+            self.products += 2
+            if math.isnan(residuals.primal) or math.isnan(residuals.dual) or math.isnan(r):
+                return self._outcome(Status.NUMERICAL_ERROR, "a number stopped being finite; the last finite point")
+            if residuals.worst < self.best_worst:
+                self.best_worst = residuals.worst
+                self.backend.copy(s.x_hat, self.best_x)
+                self.backend.copy(s.y_hat, self.best_y)
+            self._report(residuals)
+            if residuals.within(self.stopping.tolerance) and self._confirmed():
+                return self._outcome(Status.OPTIMAL, "", s.x_hat, s.y_hat)
+            return self._infeasible() or self._limit(r)
+
+    def _confirmed(self) -> bool:
+        point = self.backend.to_host(self.state.x_hat), self.backend.to_host(self.state.y_hat)
+        return self.confirm(*point).within(self.stopping.tolerance)
+
+    def _report(self, residuals: Residuals) -> None:
+        entry = {
+            "iteration": self.total,
+            "primal_residual": residuals.primal,
+            "dual_residual": residuals.dual,
+            "gap": residuals.gap,
+            "objective": self.in_user_sense(residuals.objective),
+            "dual_objective": self.in_user_sense(residuals.dual_objective),
+            "weight": self.state.weight,
+            "seconds": self.clock.elapsed(),
+        }
+        self.history.append(entry)
+        if self.on_progress is not None:
+            self.on_progress(entry)
+
+    def _infeasible(self) -> Outcome | None:
+        if self.rays is None or self.total == 0:
+            return None
+        found = self.rays.search(self.state, self.total)
+        self.products += self.rays.products
+        if found is None:
+            return None
+        status, ray, why = found
+        outcome = self._outcome(status, why, self.state.x_hat, self.state.y_hat)
+        outcome.ray = ray.vector
+        return outcome
+
+    def _limit(self, r: float) -> Outcome | None:
+        limit = self.stopping.iteration_limit
+        if limit is not None and self.total >= limit:
+            return self._outcome(Status.ITERATION_LIMIT, f"{self.total} iterations done; the best point so far")
+        if self._out_of_time():
+            return self._outcome(Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s are over; the best point so far")
+        if r == 0.0 and self.total > 0:
+            return self._outcome(
+                Status.ITERATION_LIMIT, "a fixed point to the last bit: this tolerance is out of reach"
+            )
+        return None
+
+    def _outcome(self, status: Status, why: str, x: Array | None = None, y: Array | None = None) -> Outcome:
+        """The end; the best point seen unless another is given."""
+        to_host = self.backend.to_host
+        return Outcome(
+            status=status,
+            why=why,
+            x=np.array(to_host(self.best_x if x is None else x)),
+            y=np.array(to_host(self.best_y if y is None else y)),
+            iterations=self.total,
+            products=self.products,
+            weight=self.state.weight,
+            history=self.history,
+        )

@@ -1,0 +1,212 @@
+"""Scaling: values first if given, then Ruiz, Pock-Chambolle, and the sizes of sides and costs (docs/notation.md).
+
+With row scale dr, column scale dc, and the numbers s_p, s_o the scaled program is
+
+    K' = K / (dr dc),   c' = s_o c / dc,   sides' = s_p sides / dr,   bounds' = s_p dc bounds,
+    x' = s_p dc x,      y' = s_o dr y,     objective' = s_p s_o objective.
+
+Ruiz divides row i by sqrt(max_j |K_ij|) and column j by sqrt(max_i |K_ij|), several times; Pock-Chambolle (alpha = 1)
+divides by the square roots of the row and column sums of |K_ij|, after which ||K'||_2 <= 1 (Schur's test). Then
+s_p = 1/(1 + ||b/dr||), s_o = 1/(1 + ||c/dc||). Source: arXiv 2106.04756 section 3.2; value scaling is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..errors import OptionError, ProblemError
+from . import terms as separable
+from .options import PdhgOptions
+from .problem import FloatArray, LinearProgram, SeparableTerms
+from .termination import norm, side_norm
+
+# Nonzeros handled at a time: temporaries stay near 100 MB however large the matrix is.
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Row scale dr (M,), column scale dc (N,), primal and objective scales s_p, s_o; see the module's formulas."""
+
+    row: FloatArray
+    column: FloatArray
+    primal: float
+    objective: float
+
+    def x_in(self, x: FloatArray) -> FloatArray:
+        """Scaled x' of an original x."""
+        return x * self.column * self.primal
+
+    def x_out(self, x: FloatArray) -> FloatArray:
+        """Original x of a scaled x'."""
+        return x / self.column / self.primal
+
+    def y_in(self, y: FloatArray) -> FloatArray:
+        """Scaled y' of an original y."""
+        return y * self.row * self.objective
+
+    def y_out(self, y: FloatArray) -> FloatArray:
+        """Original y of a scaled y'."""
+        return y / self.row / self.objective
+
+    def reduced_costs_out(self, rho: FloatArray) -> FloatArray:
+        """Original reduced costs of scaled ones."""
+        return rho * self.column / self.objective
+
+
+@dataclass(frozen=True)
+class ScaledProgram:
+    """The scaled arrays; K shares its index arrays with the original matrix; ||K||_2 <= norm_bound, rigorously."""
+
+    K: Any
+    c: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    row_lower: FloatArray
+    row_upper: FloatArray
+    terms: SeparableTerms | None
+    scaling: Scaling
+    norm_bound: float
+
+
+def scale_program(
+    lp: LinearProgram,
+    options: PdhgOptions,
+    value_scaling: tuple[Any, Any] | None = None,
+    *,
+    scale_columns: bool = True,
+) -> ScaledProgram:
+    """Scale a program. With ``scale_columns=False`` all columns keep one common scale (for a user's own projection).
+
+    value_scaling: (value of a unit of each row (M,), value of a unit of each column (N,)), both > 0: K starts as
+    diag(row values) K diag(1/column values), so that the units rows and columns are counted in no longer matter.
+    """
+    values = check_values(value_scaling, lp.shape)
+    if values is not None and not scale_columns:
+        raise OptionError("value_scaling: cannot be used together with projection, which keeps the columns' scale")
+    row, column = (np.ones(lp.shape[0]), np.ones(lp.shape[1])) if values is None else (1.0 / values[0], values[1])
+    equilibrate(lp.K, row, column, options.ruiz_iterations, scale_columns)
+    c = lp.c / column
+    row_lower, row_upper = lp.row_lower / row, lp.row_upper / row
+    primal = 1.0 / (1.0 + side_norm(row_lower, row_upper))
+    objective = 1.0 / (1.0 + _cost_norm(lp, c, column))
+    terms = None if lp.terms is None else lp.terms.scaled(1.0 / (primal * column), objective * primal)
+    K = _scaled_matrix(lp.K, row, column)
+    return ScaledProgram(
+        K=K,
+        c=objective * c,
+        lower=primal * column * lp.lower,
+        upper=primal * column * lp.upper,
+        row_lower=primal * row_lower,
+        row_upper=primal * row_upper,
+        terms=terms,
+        scaling=Scaling(row, column, primal, objective),
+        # Schur's test with the square roots of the sums as weights: one, up to rounding, after Pock-Chambolle.
+        norm_bound=1.0 + 1e-10 if scale_columns else _schur_bound(K),
+    )
+
+
+def check_values(given: tuple[Any, Any] | None, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray] | None:
+    """The two vectors of ``value_scaling`` as copies; ProblemError for a wrong shape or a value that is not > 0."""
+    if given is None:
+        return None
+    try:
+        row, column = given
+    except (TypeError, ValueError):
+        raise ProblemError("value_scaling: expected two vectors (row values, column values)") from None
+    return _positive("value_scaling[0]", row, shape[0]), _positive("value_scaling[1]", column, shape[1])
+
+
+def equilibrate(K: Any, row: FloatArray, column: FloatArray, ruiz_iterations: int, scale_columns: bool = True) -> None:
+    """Multiply (row, column) in place by Ruiz' and then Pock-Chambolle's scales of the CSR matrix K."""
+    for _ in range(ruiz_iterations):
+        _divide(K, row, column, scale_columns, np.maximum)
+    _divide(K, row, column, scale_columns, np.add)
+
+
+def _divide(K: Any, row: FloatArray, column: FloatArray, scale_columns: bool, combine: np.ufunc) -> None:
+    """One pass with the largest, or summed, magnitudes of rows and columns; empty ones keep their scale."""
+    by_row, by_column = np.zeros(K.shape[0]), np.zeros(K.shape[1])
+    for first, last, entries in _row_chunks(K):
+        size, columns, starts, filled = _magnitudes(K, row, column, first, last, entries)
+        by_row[first:last][filled] = combine.reduceat(size, starts)
+        if combine is np.maximum:
+            np.maximum.at(by_column, columns, size)
+        else:
+            by_column += np.bincount(columns, weights=size, minlength=by_column.size)
+    if not scale_columns:
+        # Only rows may absorb the columns' share: divide them by the whole size instead of its square root.
+        row *= np.where(by_row > 0, by_row, 1.0)
+        return
+    row *= np.sqrt(np.where(by_row > 0, by_row, 1.0))
+    column *= np.sqrt(np.where(by_column > 0, by_column, 1.0))
+
+
+def _row_chunks(K: Any) -> Iterator[tuple[int, int, slice]]:
+    """(first row, last row, slice of entries) in pieces of about _CHUNK nonzeros; a longer row stays whole."""
+    first, rows, pointer = 0, K.shape[0], K.indptr
+    while first < rows:
+        last = int(np.searchsorted(pointer, int(pointer[first]) + _CHUNK, side="right")) - 1
+        last = min(max(last, first + 1), rows)
+        if pointer[last] > pointer[first]:
+            yield first, last, slice(int(pointer[first]), int(pointer[last]))
+        first = last
+
+
+def _magnitudes(
+    K: Any, row: FloatArray, column: FloatArray, first: int, last: int, entries: slice
+) -> tuple[FloatArray, Any, Any, Any]:
+    """|K_ij| / (dr_i dc_j) of a piece, its column indices, and where its non-empty rows start."""
+    lengths = np.diff(K.indptr[first : last + 1])
+    columns = K.indices[entries]
+    size = np.abs(K.data[entries])
+    size /= np.repeat(row[first:last], lengths)
+    size /= column[columns]
+    filled = lengths > 0
+    starts = (K.indptr[first:last] - K.indptr[first])[filled]
+    return size, columns, starts, filled
+
+
+def _scaled_matrix(K: Any, row: FloatArray, column: FloatArray) -> Any:
+    data = np.empty_like(K.data)
+    for first, last, entries in _row_chunks(K):
+        np.divide(K.data[entries], np.repeat(row[first:last], np.diff(K.indptr[first : last + 1])), out=data[entries])
+        data[entries] /= column[K.indices[entries]]
+    scaled = sp.csr_array((data, K.indices, K.indptr), shape=K.shape, copy=False)
+    scaled.has_canonical_format = True
+    return scaled
+
+
+def _cost_norm(lp: LinearProgram, c: FloatArray, column: FloatArray) -> float:
+    columns = separable.active_columns(lp.terms)
+    if lp.terms is None or not columns.size:
+        return norm(c)
+    slopes = separable.typical_slope(separable.select(lp.terms, columns)) / column[columns]
+    return float(np.hypot(norm(c), norm(slopes)))
+
+
+def _positive(name: str, value: Any, length: int) -> FloatArray:
+    vector = np.array(value, dtype=np.float64)
+    if vector.shape != (length,):
+        raise ProblemError(f"{name}: shape {vector.shape}, expected ({length},)")
+    bad = ~(np.isfinite(vector) & (vector > 0))
+    if bad.any():
+        i = int(np.flatnonzero(bad)[0])
+        raise ProblemError(f"{name}[{i}] is {vector[i]!r}, expected a finite number > 0")
+    return vector
+
+
+def _schur_bound(K: Any) -> float:
+    """sqrt(largest row sum * largest column sum) of |K| >= ||K||_2."""
+    by_row, by_column = np.zeros(K.shape[0]), np.zeros(K.shape[1])
+    one_row, one_column = np.ones(K.shape[0]), np.ones(K.shape[1])
+    for first, last, entries in _row_chunks(K):
+        size, columns, starts, filled = _magnitudes(K, one_row, one_column, first, last, entries)
+        by_row[first:last][filled] = np.add.reduceat(size, starts)
+        by_column += np.bincount(columns, weights=size, minlength=by_column.size)
+    return float(np.sqrt(np.max(by_row, initial=0.0) * np.max(by_column, initial=0.0)))
