@@ -1,0 +1,334 @@
+"""Plan folders: a solved plan on disk, complete enough for anyone to recheck it.
+
+============================ ==================================================================================
+``plan.json``                format, name, scenario (word for word and as understood), SHA-256 of every input file,
+                             software, objective, options, status, certificate, timings, SHA-256 of the tables; its own
+                             ``digest`` is the SHA-256 of the rest
+``activity.parquet``         by technique: activity, capacity, capacity_rent, base
+``consumption.parquet``      by product: target, weight, consumption; unit and name where there are any
+``prices.parquet``           by product: price
+``rents.parquet``            by limit: indicator, unit, stated, base, at_least, at_most, rent, floor_rent
+``use.parquet``              by limit, then indicator: what :attr:`PlanResult.use` holds
+``input/``                   the economy itself, where it does not come from files that a scenario names
+============================ ==================================================================================
+
+A folder is written under a temporary name beside its place, flushed to disk and renamed: a reader sees the old plan or
+the new one. Nothing but a plan folder is ever replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..data.economy import Economy
+from ..data.saved import save_economy
+from ..errors import ProblemError
+from ..solvers.solution import SolveInfo, Status
+from .limits import ResolvedLimit
+from .record import FORMAT, INPUT, TABLES, VERSION, digest, read_record, read_table, sha256_of
+from .result import PlanResult
+
+# What a plan folder may hold and lose when it is replaced; anything else in it is the user's.
+_OWN = {"plan.json", *TABLES, INPUT, "report.html"}
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raise ProblemError if a plan could not be written to ``folder``: to be called before hours of work, not after."""
+    target = Path(folder)
+    _check_replaceable(target)
+    parent = next(p for p in [target.absolute().parent, *target.absolute().parents] if p.exists())
+    try:
+        Path(tempfile.mkdtemp(prefix=".kantor-", suffix=".partial", dir=parent)).rmdir()
+    except OSError as error:
+        raise ProblemError(f"{target}: cannot write below {parent}: {error.strerror or error}") from error
+
+
+def save_plan(result: PlanResult, folder: str | Path) -> Path:
+    """Write the plan folder of a result and return its path; see the module's page for what is in it.
+
+    An existing plan folder is replaced; ProblemError for one that holds anything else, or that cannot be written.
+    """
+    if result.plan is None:
+        raise ProblemError(
+            f"{folder}: a plan loaded from {result.folder} has no economy to save with it; copy that folder"
+        )
+    target = Path(folder)
+    _check_replaceable(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".partial", dir=target.parent))
+    except OSError as error:
+        raise ProblemError(f"{target}: cannot be written: {error.strerror or error}") from error
+    try:
+        _write(result, partial)
+        partial.chmod(0o755)
+        _replace(partial, target)
+    except OSError as error:
+        raise ProblemError(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def load_plan(folder: str | Path) -> PlanResult:
+    """Read a plan folder back; ``plan`` of the result is None, everything else is as it was saved.
+
+    Raises ProblemError naming the file that is missing, truncated or not what it should be.
+    """
+    place = Path(folder)
+    record = read_record(place)
+    activity, consumption, prices, rents, use = (read_table(place, name) for name in TABLES)
+    try:
+        return _result(place, record, activity, consumption, prices, rents, use)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ProblemError(f"{place}: plan.json and the tables do not fit together: {error!r}") from error
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+def _check_replaceable(target: Path) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ProblemError(f"{target}: is a file, expected a folder")
+    try:
+        held = {entry.name for entry in target.iterdir()}
+    except OSError as error:
+        raise ProblemError(f"{target}: cannot be read: {error.strerror or error}") from error
+    if held and "plan.json" not in held:
+        raise ProblemError(
+            f"{target}: holds {sorted(held)[0]!r} and is no plan folder; choose an empty or a new folder"
+        )
+    if held - _OWN:
+        raise ProblemError(
+            f"{target}: holds {sorted(held - _OWN)[0]!r} beside a plan; move it away or choose another folder"
+        )
+
+
+def _replace(partial: Path, target: Path) -> None:
+    """Flush the new folder to disk and put it in the place of the old one."""
+    for path in [*partial.rglob("*"), partial]:
+        _flush(path)
+    if not target.exists():
+        partial.rename(target)
+    else:
+        old = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".old.partial", dir=target.parent))
+        target.rename(old / target.name)
+        try:
+            partial.rename(target)
+        except OSError:
+            (old / target.name).rename(target)
+            raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+    _flush(target.parent)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write(result: PlanResult, folder: Path) -> None:
+    plan = result.plan
+    assert plan is not None
+    for name, table in _tables(result).items():
+        try:
+            table.to_parquet(folder / name)
+        except (ValueError, TypeError) as error:  # labels that are neither text nor numbers
+            raise ProblemError(f"{name}: these labels cannot be written to a Parquet table: {error}") from error
+    stored = None
+    if plan.scenario is None:
+        save_economy(plan.economy, folder / INPUT)
+        stored = INPUT
+    record = _record(result, plan.economy, stored)
+    record["tables"] = {str(p.relative_to(folder)): sha256_of(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+    record["digest"] = digest(record)
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "plan.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _tables(result: PlanResult) -> dict[str, pd.DataFrame]:
+    plan = result.plan
+    assert plan is not None
+    activity = pd.DataFrame(
+        {"activity": result.activity, "capacity": result.capacities, "capacity_rent": result.capacity_rents}
+    )
+    if result.base is not None:
+        activity["base"] = result.base
+    consumption = pd.DataFrame({"target": result.targets, "consumption": result.consumption})
+    if plan.compiled.weights is not None:
+        consumption.insert(1, "weight", plan.compiled.weights)
+    for name, column in (("unit", result.unit), ("name", result.names)):
+        if isinstance(column, pd.Series):
+            consumption[name] = column.astype(str).to_numpy()
+    limits = result.limits
+    rents = pd.DataFrame(
+        {
+            "indicator": [limit.indicator for limit in limits],
+            "unit": [limit.unit for limit in limits],
+            "stated": [json.dumps(limit.stated) for limit in limits],
+            "base": np.array([limit.base for limit in limits], np.float64),
+            "at_least": np.array([limit.lower for limit in limits], np.float64),
+            "at_most": np.array([limit.upper for limit in limits], np.float64),
+            "rent": result.rents.to_numpy(),
+            "floor_rent": result.floor_rents.to_numpy(),
+        },
+        index=pd.Index([limit.name for limit in limits], name="limit", dtype="str"),
+    )
+    return dict(zip(TABLES, (activity, consumption, result.prices.to_frame("price"), rents, result.use), strict=True))
+
+
+def _record(result: PlanResult, economy: Economy, stored: str | None) -> dict[str, Any]:
+    plan = result.plan
+    assert plan is not None
+    scenario, info = plan.scenario, result.info
+    files = [*economy.sources, *(scenario.files.values() if scenario is not None else ())]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": result.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "software": _software(),
+        "scenario": None if scenario is None else scenario.to_record(),
+        "inputs": [{"path": source.path, "sha256": source.sha256} for source in files],
+        "economy": {
+            "name": economy.name,
+            "stored": stored,
+            "technology": economy.technology,
+            "products": len(economy.products),
+            "techniques": len(economy.techniques),
+            "nonzeros": int(economy.input_coefficients.nnz),
+        },
+        "objective": plan.objective.to_dict() | {"sense": result.sense, "unit": result.objective_unit},
+        "unit": result.unit if isinstance(result.unit, str) else None,
+        "options": result.options,
+        "status": result.status.value,
+        "certificate": {
+            "objective": _number(result.objective),
+            "lower_bound": _number(result.lower_bound),
+            "upper_bound": _number(result.upper_bound),
+            "gap": _number(result.gap),
+            "certified": result.certified,
+            "primal_residual": _number(info.primal_residual),
+            "dual_residual": _number(info.dual_residual),
+        },
+        "solve": {
+            "method": info.method,
+            "why": info.why,
+            "backend": info.backend,
+            "device": info.device,
+            "iterations": int(info.iterations),
+            "products": int(info.products),
+            "tolerance": _number(info.tolerance),
+            "notes": [str(note) for note in info.notes],
+            "history": [{key: _number(value) for key, value in entry.items()} for entry in info.history],
+        },
+        "seconds": _timings(info.seconds),
+        "notes": result.notes,
+    }
+
+
+def _software() -> dict[str, str]:
+    import scipy
+
+    from .. import __version__
+
+    return {
+        "kantor": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "pandas": pd.__version__,
+        "platform": platform.platform(),
+    }
+
+
+def _number(value: float) -> float | str:
+    """A number for JSON, which knows no infinity: "inf", "-inf", "nan" are text; float() reads both."""
+    return float(value) if np.isfinite(value) else str(float(value))
+
+
+def _timings(tree: dict[str, Any]) -> dict[str, Any]:
+    return {key: _timings(value) if isinstance(value, dict) else float(value) for key, value in tree.items()}
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+def _result(
+    folder: Path,
+    record: dict[str, Any],
+    activity: pd.DataFrame,
+    consumption: pd.DataFrame,
+    prices: pd.DataFrame,
+    rents: pd.DataFrame,
+    use: pd.DataFrame,
+) -> PlanResult:
+    certificate, solve, objective = record["certificate"], record["solve"], record["objective"]
+    info = SolveInfo(
+        method=solve["method"],
+        why=solve["why"],
+        backend=solve["backend"],
+        device=solve["device"],
+        iterations=solve["iterations"],
+        products=solve["products"],
+        primal_residual=float(certificate["primal_residual"]),
+        dual_residual=float(certificate["dual_residual"]),
+        gap=float(certificate["gap"]),
+        tolerance=float(solve["tolerance"]),
+        seconds=record["seconds"],
+        history=[{key: float(value) for key, value in entry.items()} for entry in solve["history"]],
+        notes=solve["notes"],
+    )
+    return PlanResult(
+        name=record["name"],
+        status=Status(record["status"]),
+        objective=float(certificate["objective"]),
+        lower_bound=float(certificate["lower_bound"]),
+        upper_bound=float(certificate["upper_bound"]),
+        gap=float(certificate["gap"]),
+        activity=activity["activity"],
+        consumption=consumption["consumption"],
+        prices=prices["price"],
+        rents=rents["rent"],
+        floor_rents=rents["floor_rent"].rename("floor rent"),
+        capacity_rents=activity["capacity_rent"].rename("capacity rent"),
+        use=use,
+        targets=consumption["target"],
+        capacities=activity["capacity"],
+        limits=[_limit(name, row) for name, row in rents.iterrows()],
+        objective_kind=objective["kind"],
+        objective_unit=objective["unit"],
+        sense=objective["sense"],
+        certified=bool(certificate["certified"]),
+        base=activity.get("base", None),
+        names=consumption.get("name", None),
+        unit=consumption["unit"] if record["unit"] is None else record["unit"],
+        options=record["options"],
+        info=info,
+        notes=record["notes"],
+        folder=folder,
+    )
+
+
+def _limit(name: Any, row: pd.Series) -> ResolvedLimit:
+    return ResolvedLimit(
+        name=str(name),
+        indicator=str(row["indicator"]),
+        unit=str(row["unit"]),
+        base=float(row["base"]),
+        lower=float(row["at_least"]),
+        upper=float(row["at_most"]),
+        stated=json.loads(row["stated"]),
+    )

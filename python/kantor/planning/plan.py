@@ -1,0 +1,253 @@
+"""Plan: an economy, what people want of it, what it may use, and what it is for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..data.economy import Economy
+from ..data.labels import show_some
+from ..errors import OptionError, ProblemError
+from ..solvers.dispatch import ProgramSolution, solve_program
+from ..solvers.productive import check_productive
+from ..solvers.program import PlanningProgram
+from .limits import Bound, Limit, ResolvedLimit, resolve_limits
+from .objectives import CompiledObjective, MaxScale, Objective, positions
+from .result import PlanResult, label_solution
+
+if TYPE_CHECKING:
+    from .diagnose import Diagnosis
+
+
+class Plan:
+    """A planning problem on a labelled economy, checked when it is made.
+
+    Parameters
+    ----------
+    economy : Economy
+    targets : final demand to be met or scaled: the name of a demand category, a Series by product, an array (n,), or
+        None for the economy's total final demand. A category that belongs to another technology table of the economy
+        (domestic or total inputs) makes the plan use that table, and a note says so.
+    objective : MaxScale() by default; see :mod:`kantor.planning.objectives`.
+    limits : name -> number, "102%", "-5%", or Limit; see :mod:`kantor.planning.limits`.
+    capacities : largest activity by technique (Series, mapping) or for all (array (m,)); it replaces the economy's own
+        for the techniques named.
+    name : for titles and files.
+
+    Raises
+    ------
+    ProblemError
+        for unknown labels or indicators (with the nearest known one), NaN, lower > upper, wrong units, and for a square
+        economy that is not productive: the sectors that together use more than they make are named.
+
+    >>> import numpy as np
+    >>> eco = Economy.from_iot(A=np.array([[0.5, 0.1], [0.2, 0.4]]), Y=[30.0, 10.0], labels=["wheat", "cloth"],
+    ...                        S=pd.DataFrame([[1.0, 2.0]], ["hours"], ["wheat", "cloth"]))
+    >>> result = Plan(eco, limits={"hours": "90%"}).solve()
+    >>> round(result.objective, 9), result.bottlenecks().index.tolist()
+    (0.9, [('at most', 'hours')])
+    """
+
+    def __init__(
+        self,
+        economy: Economy,
+        targets: Any = None,
+        objective: Objective | None = None,
+        limits: Mapping[str, Bound | Limit] | None = None,
+        capacities: Any = None,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(economy, Economy):
+            raise ProblemError(f"economy: got {type(economy).__name__}, expected an Economy")
+        wanted: Any = "total" if targets is None else targets
+        self.economy = economy.for_demand(wanted)
+        self.objective = MaxScale() if objective is None else objective
+        if not isinstance(self.objective, Objective):
+            raise OptionError(
+                f"objective: got {self.objective!r}, expected MaxScale(), Harmony(), MinimiseUse(...), ..."
+            )
+        self.targets = self.economy.demand(wanted).rename("target")
+        self.name = name or f"{self.economy.name}, {self.objective.name}"
+        self.notes: list[str] = []
+        self._no_base = ""
+        if self.economy is not economy:
+            self.notes.append(
+                f"the targets {wanted!r} belong to technology {self.economy.technology!r}, so the plan uses that table "
+                f"instead of {economy.technology!r}"
+            )
+        self.capacities = _capacities(capacities, self.economy)
+        self.stated_limits = dict(limits or {})
+        self.compiled: CompiledObjective = self.objective.compile(self.economy, self.targets.to_numpy())
+        if self.economy.is_square:
+            check_productive(self.economy.input_coefficients, labels=self.economy.products)
+        self.limits: list[ResolvedLimit] = resolve_limits(limits, self.economy, self.base_use, self._no_base)
+        self._note_targets()
+        # Set by kantor.planning.scenario: where the plan comes from, so that a plan folder can say so.
+        self.scenario: Any = None
+
+    def _note_targets(self) -> None:
+        targets, labels = self.targets.to_numpy(), self.economy.products
+        negative = int((targets < 0).sum())
+        if negative:
+            how = "grow with the scale" if self.compiled.kind == "scale" else "are fixed"
+            self.notes.append(f"{negative} negative targets count as supplies from outside, which {how}")
+        made = np.zeros(len(labels), bool)
+        made[self.economy.output_coefficients.nonzero()[0]] = True
+        orphans = (self.compiled.targets > 0) & ~made
+        if orphans.any():
+            self.notes.append(f"no technique makes {show_some(labels[orphans])}, which the targets ask for")
+
+    @cached_property
+    def base_activity(self) -> pd.Series | None:
+        """What delivers the targets with the base-year technology (:meth:`Economy.base_plan`); None if nothing does."""
+        try:
+            return self.economy.base_plan(self.targets).rename("base")
+        except ProblemError as error:
+            self._no_base = str(error)
+            return None
+
+    @cached_property
+    def base_use(self) -> pd.Series | None:
+        """Use of every indicator by the base plan, to which percentages refer; None where there is no base plan."""
+        return None if self.base_activity is None else self.economy.use(self.base_activity)
+
+    # ---- to arrays -------------------------------------------------------------------------------------------
+    def compile(self) -> PlanningProgram:
+        """The plan as arrays. A fixed supply from outside (utilities, negative targets) becomes one extra technique.
+
+        The extra technique of good i makes one unit of it from nothing, up to |target_i|; so N x + supply >= C.
+        """
+        eco, made, supply = self.economy, self.compiled, self.supplied
+        extra = supply.size
+        output, inputs, use = eco.output_coefficients, eco.input_coefficients, self._resource_use()
+        capacity = self.capacities.to_numpy()
+        if extra:
+            n = len(eco.products)
+            source = sp.csr_array((np.ones(extra), (supply, np.arange(extra))), shape=(n, extra))
+            output = sp.hstack([output, source], format="csr")
+            inputs = sp.hstack([inputs, sp.csr_array((n, extra))], format="csr")
+            use = sp.hstack([use, sp.csr_array((use.shape[0], extra))], format="csr")
+            capacity = np.concatenate([capacity, made.supply[supply]])
+        return PlanningProgram(
+            kind=made.kind,
+            output=output,
+            input=inputs,
+            targets=made.targets,
+            resource_use=use,
+            resource_upper=np.array([limit.upper for limit in self.limits], dtype=np.float64),
+            resource_lower=np.array([limit.lower for limit in self.limits], dtype=np.float64),
+            capacity=capacity,
+            cost=np.concatenate([made.cost, np.zeros(extra)]),
+            terms=made.terms,
+        )
+
+    @property
+    def supplied(self) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Positions of the products that come from outside by a fixed amount; the extra techniques of ``compile``."""
+        return np.flatnonzero(self.compiled.supply > 0)
+
+    def _resource_use(self) -> sp.csr_array:
+        rows = [self.economy.indicator(limit.indicator).to_numpy(dtype=np.float64) for limit in self.limits]
+        return sp.csr_array(np.array(rows).reshape(len(rows), len(self.economy.techniques)))
+
+    # ---- solving ---------------------------------------------------------------------------------------------
+    def solve(
+        self,
+        tolerance: float = 1e-6,
+        method: str = "auto",
+        backend: str = "auto",
+        time_limit_s: float | None = None,
+        iteration_limit: int | None = None,
+        warm_start: PlanResult | None = None,
+        on_progress: Callable[[dict[str, float]], object] | None = None,
+    ) -> PlanResult:
+        """Compute the plan and its proof.
+
+        Parameters
+        ----------
+        tolerance : stop when the relative gap of the two proved bounds (see :class:`PlanResult`) is at most this.
+        method, backend : "auto" chooses by structure and by what is installed; ``result.info.why`` says why.
+        time_limit_s, iteration_limit : the best plan so far and its proved gap are returned when one is reached.
+        warm_start : a result of the same or a similar plan to start from; products and techniques must be the same.
+        on_progress : called with a dict of numbers at every check.
+
+        Not converging, or an infeasible plan, is a status of the result, never an exception.
+        """
+        started = time.perf_counter()
+        program = self.compile()
+        compiled = time.perf_counter()
+        options: dict[str, Any] = {
+            "tolerance": tolerance,
+            "method": method,
+            "backend": backend,
+            "time_limit_s": time_limit_s,
+            "iteration_limit": iteration_limit,
+        }
+        start = None if warm_start is None else self._start(warm_start)
+        solution = solve_program(program, warm_start=start, on_progress=on_progress, **options)
+        result = label_solution(self, solution, options)
+        finished = time.perf_counter()
+        result.info.seconds = {
+            "total": finished - started,
+            "compile": compiled - started,
+            "solve": dict(result.info.seconds),
+        }
+        return result
+
+    def _start(self, earlier: PlanResult) -> ProgramSolution:
+        """Activity, prices and rents of an earlier result, in this plan's order; limits are matched by name."""
+        activity = np.zeros(len(self.economy.techniques) + self.supplied.size)
+        activity[positions(earlier.activity.index, self.economy.techniques, "warm_start")] = earlier.activity.to_numpy()
+        prices = np.zeros(len(self.economy.products))
+        prices[positions(earlier.prices.index, self.economy.products, "warm_start")] = earlier.prices.to_numpy()
+        names = [limit.name for limit in self.limits]
+        rents, floors = (given.reindex(names, fill_value=0.0) for given in (earlier.rents, earlier.floor_rents))
+        return ProgramSolution(
+            status=earlier.status,
+            objective=earlier.objective,
+            lower_bound=earlier.lower_bound,
+            upper_bound=earlier.upper_bound,
+            gap=earlier.gap,
+            activity=activity,
+            scale=np.nan,
+            consumption=earlier.consumption.to_numpy(),
+            prices=prices,
+            rents=rents.to_numpy(),
+            floor_rents=floors.to_numpy(),
+            capacity_rents=np.zeros(len(activity)),
+        )
+
+    def diagnose(self, tolerance: float = 1e-6) -> Diagnosis:
+        """Why no plan exists: the limits and targets in conflict, and the least relaxation that makes one possible."""
+        from .diagnose import diagnose
+
+        return diagnose(self, tolerance)
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.name!r}: {self.objective.name}, {len(self.limits)} limits, {self.economy!r}>"
+
+
+def _capacities(capacities: Any, economy: Economy) -> pd.Series:
+    """The economy's capacities with those of the plan in their place."""
+    own = economy.capacities
+    values = np.full(len(economy.techniques), np.inf) if own is None else own.to_numpy(dtype=np.float64).copy()
+    if isinstance(capacities, Mapping):
+        capacities = pd.Series(dict(capacities), dtype=np.float64)
+    if isinstance(capacities, pd.Series):
+        values[positions(capacities.index, economy.techniques, "capacities")] = capacities.to_numpy(dtype=np.float64)
+    elif capacities is not None:
+        array = np.array(capacities, dtype=np.float64)
+        if array.shape != values.shape:
+            raise ProblemError(f"capacities: shape {array.shape}, expected {values.shape}, one for each technique")
+        values = array
+    bad = ~(values >= 0)
+    if bad.any():
+        j = int(np.flatnonzero(bad)[0])
+        raise ProblemError(f"capacities: technique {economy.techniques[j]!r} has {values[j]!r}, expected a number >= 0")
+    return pd.Series(values, index=economy.techniques, name="capacity")

@@ -1,0 +1,360 @@
+"""The arithmetic of verification: products in extended precision and the bounds of a plan, from raw arrays.
+
+Nothing here comes from :mod:`kantor.solvers`: what checks an answer shares no code with what made it. Sums are taken in
+``numpy.longdouble`` (64-bit mantissa on x86, more or less elsewhere) and carry a guard
+
+    |computed - exact| <= gamma(k + 3) sum |terms|,   gamma(k) = k u / (1 - k u),   u = unit roundoff of longdouble,
+
+for k terms, so that "holds" means: holds in exact arithmetic for the numbers stored in the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+LongArray = np.ndarray[Any, np.dtype[np.longdouble]]
+
+_CHUNK = 2_000_000  # nonzeros widened to longdouble at a time: 16 bytes each, three arrays
+_UNIT = np.finfo(np.longdouble).eps / 2
+
+
+@dataclass(frozen=True)
+class Interval:
+    """low <= exact <= high, elementwise; longdouble arrays or scalars."""
+
+    low: Any
+    high: Any
+
+    def __add__(self, other: Interval) -> Interval:
+        return _widened(self.low + other.low, self.high + other.high)
+
+    def __sub__(self, other: Interval) -> Interval:
+        return _widened(self.low - other.high, self.high - other.low)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The plan's problem as rebuilt from raw input. Shapes: n goods, m techniques, r limits.
+
+    scale: max t, N x >= t y; use: min c.x, N x >= y; utility: max sum U_i(C_i) + offset, N x + supply >= C >= 0, with
+    U given by ``utility`` and C = 0 where ``consumed`` is False. N = output - input. Always lower <= R x <= upper,
+    0 <= x <= capacity.
+    """
+
+    kind: Literal["scale", "use", "utility"]
+    output: sp.csr_array
+    input: sp.csr_array
+    targets: FloatArray
+    resource_use: sp.csr_array
+    lower: FloatArray
+    upper: FloatArray
+    capacity: FloatArray
+    cost: FloatArray
+    supply: FloatArray
+    utility: Utility | None = None
+
+
+@dataclass(frozen=True)
+class Utility:
+    """sum_i w_i u(C_i/g_i) over the consumed goods; ``name``: "harmony", "log" or "power" with its ``parameter``."""
+
+    name: str
+    parameter: float
+    consumed: np.ndarray[Any, np.dtype[np.bool_]]
+    weights: FloatArray
+    targets: FloatArray
+
+
+@dataclass(frozen=True)
+class Multipliers:
+    """Prices (n,), rents of upper and of lower limits (r,), rents of capacities (m,): all >= 0."""
+
+    prices: FloatArray
+    rents: FloatArray
+    floor_rents: FloatArray
+    capacity_rents: FloatArray
+
+
+@dataclass(frozen=True)
+class PrimalCheck:
+    """What an activity is worth: ``value`` is a proved bound on what it achieves, ``violation`` is relative, 0: exact.
+
+    ``culprit`` names the worst row: (group, position), group one of "balance", "limit", "capacity", "sign".
+    """
+
+    value: float
+    violation: float
+    culprit: tuple[str, int] | None
+
+
+def product(matrix: sp.csr_array, vector: FloatArray) -> Interval:
+    """matrix @ vector, row by row, in extended precision with its guard."""
+    rows = matrix.shape[0]
+    total, size = np.zeros(rows, np.longdouble), np.zeros(rows, np.longdouble)
+    pointer, wide = matrix.indptr.astype(np.int64), np.asarray(vector, np.longdouble)
+    start = 0
+    while start < rows:
+        stop = int(np.searchsorted(pointer, pointer[start] + _CHUNK, side="right")) - 1
+        stop = min(max(stop, start + 1), rows)
+        first, last = pointer[start], pointer[stop]
+        terms = matrix.data[first:last].astype(np.longdouble) * wide[matrix.indices[first:last]]
+        filled = start + np.flatnonzero(np.diff(pointer[start : stop + 1]))
+        if filled.size:
+            total[filled] = np.add.reduceat(terms, pointer[filled] - first)
+            size[filled] = np.add.reduceat(np.abs(terms), pointer[filled] - first)
+        start = stop
+    guard = _gamma(np.diff(pointer) + 3) * size
+    return _widened(total - guard, total + guard)
+
+
+def inner(x: Any, y: Any) -> Interval:
+    """x.y with its guard; infinity times zero is zero, an infinite product leaves the sum unknown."""
+    x, y = np.asarray(x, np.longdouble), np.asarray(y, np.longdouble)
+    used = (x != 0) & (y != 0)
+    terms = x[used] * y[used]
+    if not np.isfinite(terms).all():
+        return Interval(-np.longdouble(np.inf), np.longdouble(np.inf))
+    guard = _gamma(terms.size + 3) * np.abs(terms).sum()
+    total = terms.sum()
+    return _widened(total - guard, total + guard)
+
+
+def check_activity(problem: Problem, x: FloatArray, consumption: FloatArray) -> PrimalCheck:
+    """Is the stored plan feasible, and what does it achieve? scale: the largest t with N x >= t y."""
+    made, used = product(problem.output, x), product(problem.input, x)
+    net = made - used
+    through = np.maximum(np.maximum(np.abs(made.high), np.abs(used.high)), np.abs(used.low))
+    use, gross_use = product(problem.resource_use, x), product(abs(problem.resource_use), np.abs(x)).high
+    worst = _Worst()
+    worst.add("sign", -x, np.abs(x))
+    worst.add("capacity", x - problem.capacity, problem.capacity)
+    worst.add("limit", use.high - problem.upper, np.maximum(gross_use, _finite(problem.upper)))
+    worst.add("limit", problem.lower - use.low, np.maximum(gross_use, _finite(problem.lower)))
+    if problem.kind == "scale":
+        wanted = problem.targets > 0
+        value = max(float((net.low[wanted] / problem.targets[wanted]).min()), 0.0)
+        value = np.nextafter(value, 0.0)  # the division above rounds to nearest
+        demand = np.longdouble(value) * problem.targets
+        worst.add("balance", demand - net.low, np.maximum(through, np.abs(demand)))
+    elif problem.kind == "use":
+        worst.add("balance", problem.targets - net.low, np.maximum(through, np.abs(problem.targets)))
+        value = float(inner(problem.cost, x).high)
+    else:
+        utility = _given(problem.utility)
+        worst.add(
+            "balance", consumption - (net.low + problem.supply), np.maximum(through, consumption + problem.supply)
+        )
+        worst.add("sign", -consumption, np.abs(consumption))
+        worst.add("sign", np.where(utility.consumed, 0.0, np.abs(consumption)), np.abs(consumption))
+        value = float(_utility_value(utility, consumption).low)
+    return PrimalCheck(value, worst.violation, worst.culprit)
+
+
+def check_multipliers(problem: Problem, m: Multipliers) -> float:
+    """The bound on the objective that the multipliers prove: above the maximum, or below the minimum ("use").
+
+    Weak duality with s_j = c_j + (R'(rents - floor rents))_j + capacity rent_j - (N'p)_j. A column with s_j < 0 is paid
+    for either by its largest possible activity X_j (from a capacity or a limit, so the bound loses -s_j X_j), or by
+    shrinking all prices; both give valid bounds and the better one counts. Negative multipliers prove nothing: nan.
+    """
+    parts = (m.prices, m.rents, m.floor_rents, m.capacity_rents)
+    if any(bool(np.isnan(part).any() or (part < 0).any()) for part in parts):
+        return float("nan")
+    worth = product(problem.output.T.tocsr(), m.prices) - product(problem.input.T.tocsr(), m.prices)
+    charge = _charge(problem, m)
+    excess = np.maximum((worth - charge).high, 0)
+    limit_value = (
+        inner(m.rents, problem.upper) - inner(m.floor_rents, problem.lower) + inner(m.capacity_rents, problem.capacity)
+    )
+    largest = _largest_activity(problem)
+    candidates = []
+    for boxed in (np.isfinite(largest), np.zeros(len(largest), bool)):
+        shrink = _shrink(excess[~boxed], charge.low[~boxed])
+        over = (
+            np.maximum((_scaled(worth, shrink) - charge).high, 0)[boxed] if shrink > 0 else np.zeros(int(boxed.sum()))
+        )
+        paid = limit_value + Interval(0, inner(over, largest[boxed]).high)
+        candidates.append(_bound_from(problem, m.prices, shrink, paid))
+    return max(candidates) if problem.kind == "use" else min(candidates)
+
+
+def proves_infeasible(problem: Problem, m: Multipliers) -> bool:
+    """Do the multipliers prove that no plan exists: what is demanded is worth more than all that limits it?
+
+    Farkas: p, rents >= 0 with N'p <= R'(rents - floor rents) + capacity rents, and the value of the fixed demand above
+    the value of the limits.
+    """
+    free = Problem(
+        "use",
+        problem.output,
+        problem.input,
+        -problem.supply if problem.kind != "use" else problem.targets,
+        problem.resource_use,
+        problem.lower,
+        problem.upper,
+        problem.capacity,
+        np.zeros_like(problem.cost),
+        np.zeros_like(problem.supply),
+    )
+    if problem.kind == "scale" and inner(m.prices, problem.targets).low < 0:
+        return False  # then a larger scale would bring supply from outside
+    return bool(check_multipliers(free, m) > 0)
+
+
+def _bound_from(problem: Problem, prices: FloatArray, shrink: float, paid: Interval) -> float:
+    """The bound for prices scaled by ``shrink`` when limits and oversized columns are worth ``paid``."""
+    if problem.kind == "use":
+        value = _scaled(inner(prices, problem.targets), shrink) - paid
+        return _down(value.low)
+    if problem.kind == "scale":
+        basket = _scaled(inner(prices, problem.targets), shrink)
+        if not basket.low > 0:
+            return float("inf")
+        # paid < 0 is a proof that there is no plan at all; 0 is then still above every t of the empty set
+        return _up(max(paid.high, np.longdouble(0)) / basket.low * (1 + 4 * _UNIT))
+    utility = _given(problem.utility)
+    conjugate = _conjugate(utility, np.asarray(prices, np.longdouble)[utility.consumed] * np.longdouble(shrink))
+    value = conjugate + _scaled(inner(prices, problem.supply), shrink) + paid
+    return _up(value.high)
+
+
+def _charge(problem: Problem, m: Multipliers) -> Interval:
+    """c + R'(rents - floor rents) + capacity rents, by technique."""
+    transposed = problem.resource_use.T.tocsr()
+    total = product(transposed, m.rents) - product(transposed, m.floor_rents)
+    return total + _exactly(problem.cost) + _exactly(m.capacity_rents)
+
+
+def _shrink(excess: LongArray, charge: LongArray) -> float:
+    """The largest factor alpha <= 1 with alpha (charge + excess) <= charge, rounded down; 0 if there is none."""
+    over = excess > 0
+    if not over.any():
+        return 1.0
+    if not (charge[over] > 0).all():
+        return 0.0
+    ratio = (charge[over] / (charge[over] + excess[over])).min() * (1 - 8 * _UNIT)
+    return max(float(np.nextafter(float(ratio), 0.0)), 0.0)
+
+
+def _largest_activity(problem: Problem) -> LongArray:
+    """An upper bound on each activity: its capacity, or a limit divided by its own use, where all use is >= 0."""
+    largest = problem.capacity.astype(np.longdouble)
+    by_row = problem.resource_use
+    for k in range(by_row.shape[0]):
+        first, last = by_row.indptr[k], by_row.indptr[k + 1]
+        use, at = by_row.data[first:last], by_row.indices[first:last]
+        if np.isfinite(problem.upper[k]) and problem.upper[k] >= 0 and (use >= 0).all():
+            at, use = at[use > 0], use[use > 0]
+            largest[at] = np.minimum(largest[at], problem.upper[k] / use.astype(np.longdouble) * (1 + 4 * _UNIT))
+    return largest
+
+
+def _utility_value(u: Utility, consumption: FloatArray) -> Interval:
+    """sum_i w_i u(C_i/g_i) with a guard for the elementary functions."""
+    c, g, w = (np.asarray(a, np.longdouble)[u.consumed] for a in (consumption, u.targets, u.weights))
+    ratio = c / g
+    with np.errstate(divide="ignore"):
+        if u.name == "harmony":
+            s = ratio - 1
+            terms = w * np.where(s < 0, s - s * s / 2, np.log(np.maximum(ratio, 1)))
+        elif u.name == "log":
+            terms = w * np.log(ratio + np.longdouble(u.parameter))
+        else:
+            sigma = np.longdouble(u.parameter)
+            terms = w * ratio ** (1 - sigma) / (1 - sigma)
+    return _summed(terms, w)
+
+
+def _conjugate(u: Utility, p: LongArray) -> Interval:
+    """sum_i sup_C>=0 w u(C/g) - p C (mathematics of each utility: docs/notation.md); prices of the consumed goods."""
+    w, g = (np.asarray(a, np.longdouble)[u.consumed] for a in (u.weights, u.targets))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beta = p * g / w
+        if u.name == "harmony":
+            h = np.where(beta <= 1, -1 - np.log(beta), np.where(beta <= 2, 0.5 - 2 * beta + beta * beta / 2, -1.5))
+            terms = w * h
+        elif u.name == "log":
+            e = np.longdouble(u.parameter)
+            inside = w * (-np.log(beta) - 1 + beta * e)
+            at_zero = w * np.log(e) if e > 0 else np.full_like(w, -np.inf)
+            terms = np.where(beta * e <= 1, inside, at_zero)
+        else:
+            sigma = np.longdouble(u.parameter)
+            if sigma < 1:
+                terms = w * sigma / (1 - sigma) * beta ** (1 - 1 / sigma)
+            else:  # bounded above by zero, which a price of zero reaches
+                terms = np.where(beta > 0, w * sigma / (1 - sigma) * beta ** (1 - 1 / sigma), 0)
+    return _summed(terms, w)
+
+
+def _summed(terms: LongArray, weights: LongArray) -> Interval:
+    """Sum of computed terms, each good to a few units of rounding relative to itself and its weight."""
+    guard = _gamma(terms.size + 64) * (np.abs(terms) + weights).sum()
+    total = terms.sum()
+    return Interval(total - guard, total + guard) if np.isfinite(total) else Interval(total, total)
+
+
+class _Worst:
+    """Keeps the largest relative violation and where it is."""
+
+    def __init__(self) -> None:
+        self.violation, self.culprit = 0.0, None  # type: tuple[float, tuple[str, int] | None]
+
+    def add(self, group: str, excess: Any, scale: Any) -> None:
+        """``excess`` > 0 violates; relative to |scale|, or absolute where the scale is zero."""
+        excess = np.asarray(excess, np.longdouble)
+        if not excess.size:
+            return
+        scale = np.abs(np.asarray(scale, np.longdouble))
+        scale = np.where((scale > 0) & np.isfinite(scale), scale, 1)
+        relative = np.where(np.isnan(excess), np.inf, excess / scale)
+        i = int(relative.argmax())
+        if relative[i] > self.violation:
+            self.violation, self.culprit = float(relative[i]), (group, i)
+
+
+def _given(utility: Utility | None) -> Utility:
+    if utility is None:
+        raise TypeError("a problem of kind 'utility' carries its utility")
+    return utility
+
+
+def _exactly(values: FloatArray) -> Interval:
+    wide = np.asarray(values, np.longdouble)
+    return Interval(wide, wide)
+
+
+def _finite(bounds: FloatArray) -> FloatArray:
+    """|bounds| where finite, else zero."""
+    return np.where(np.isfinite(bounds), np.abs(bounds), 0.0)
+
+
+def _scaled(value: Interval, factor: float) -> Interval:
+    f = np.longdouble(factor)
+    return _widened(value.low * f, value.high * f)
+
+
+def _widened(low: Any, high: Any) -> Interval:
+    """Move the ends outwards by the rounding of the one operation that made each."""
+    return Interval(low - 2 * _UNIT * np.abs(low), high + 2 * _UNIT * np.abs(high))
+
+
+def _gamma(k: Any) -> Any:
+    ku = np.asarray(k, np.longdouble) * _UNIT
+    return ku / (1 - ku)
+
+
+def _down(value: Any) -> float:
+    """The largest double not above the value."""
+    d = float(value)
+    return d if np.longdouble(d) <= value else float(np.nextafter(d, -np.inf))
+
+
+def _up(value: Any) -> float:
+    d = float(value)
+    return d if np.longdouble(d) >= value else float(np.nextafter(d, np.inf))

@@ -1,0 +1,227 @@
+"""The problem behind a plan folder, derived again from raw input: the verifier's own reading of a scenario.
+
+Written apart from :mod:`kantor.planning.plan`, :mod:`objectives` and :mod:`limits` on purpose: a mistake there must not
+repeat here. What was derived is compared with the tables of the folder; each difference is a reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator, bicgstab
+
+from ..data.base import own_techniques
+from ..data.economy import Economy
+from ..data.labels import show
+from ..errors import ProblemError
+from .recheck import FloatArray, Problem, Utility
+from .scenario import LimitTable, Scenario
+
+# The base plan is solved again by another method; its use of an indicator agrees with the stated one to this.
+_BASE_AGREEMENT = 1e-9
+_KINDS = {"max-scale": "scale", "minimise-use": "use", "harmony": "utility", "log": "utility", "power": "utility"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The problem, and where the folder's tables differ from what was derived."""
+
+    problem: Problem
+    reasons: list[str]
+
+
+def restate(
+    record: dict[str, Any], economy: Economy, scenario: Scenario | None, tables: dict[str, pd.DataFrame]
+) -> Statement:
+    """Derive targets, weights, limits and capacities, compare them with the tables, and build the problem.
+
+    Without a scenario (a plan made in Python) the tables themselves say what was asked for, and only what follows from
+    it is derived.
+    """
+    asked, limits = tables["consumption"], tables["rents"]
+    m = len(economy.techniques)
+    if len(tables["activity"]) != m or len(asked) != len(economy.products):
+        raise ProblemError("the tables of the plan folder do not have the size of the economy")
+    targets = asked["target"].to_numpy(np.float64)
+    weights = asked["weight"].to_numpy(np.float64) if "weight" in asked else np.ones(len(targets))
+    capacity = tables["activity"]["capacity"].to_numpy(np.float64)
+    objective = dict(record["objective"])
+    reasons: list[str] = []
+    if scenario is not None:
+        reasons += _compare(scenario, economy, targets, weights, capacity)
+        reasons += _other_objective(scenario, objective, economy)
+        reasons += _other_limits(scenario, limits)
+    reasons += _invalid(targets, weights, capacity)
+    base = _base_use(economy, targets) if _is_relative(limits) else None
+    reasons += _wrong_limits(limits, economy, base)
+    return Statement(_problem(economy, objective, targets, weights, capacity, limits), reasons)
+
+
+def _compare(
+    scenario: Scenario, economy: Economy, targets: FloatArray, weights: FloatArray, capacity: FloatArray
+) -> Iterator[str]:
+    wanted = economy.demand(scenario.targets(economy)).to_numpy(np.float64)
+    yield from _different("target", wanted, targets, economy.products)
+    if scenario.document.objective.kind != "minimise-use":
+        given = scenario.weights(economy)
+        if isinstance(given, pd.Series):
+            full = given.reindex(economy.products, fill_value=1.0).to_numpy(np.float64)
+        else:
+            full = np.full(len(weights), 1.0 if given is None else float(given))
+        yield from _different("weight", full, weights, economy.products)
+    own = economy.capacities.copy() if economy.capacities is not None else pd.Series(np.inf, economy.techniques)
+    listed = scenario.capacities(economy)
+    if listed is not None:
+        own.loc[listed.index] = listed
+    yield from _different("capacity", np.asarray(own, np.float64), capacity, economy.techniques)
+
+
+def _different(what: str, derived: FloatArray, stated: FloatArray, labels: pd.Index) -> Iterator[str]:
+    off = ~((derived == stated) | (np.abs(derived - stated) <= 1e-13 * np.abs(derived)))
+    if off.any():
+        i = int(np.flatnonzero(off)[0])
+        yield f"{what} of {show(labels[i])!r}: stated {stated[i]!r}, the scenario says {derived[i]!r}"
+
+
+def _other_objective(scenario: Scenario, stated: dict[str, Any], economy: Economy) -> Iterator[str]:
+    table = scenario.document.objective
+    if stated["kind"] != table.kind:
+        yield f"objective: stated {stated['kind']!r}, the scenario says {table.kind!r}"
+    elif table.kind == "minimise-use" and stated["indicator"] != _factors(table.indicator):
+        yield f"objective: minimised {stated['indicator']!r}, the scenario says {table.indicator!r}"
+    elif table.kind == "power" and stated["sigma"] != table.sigma:
+        yield f"objective: sigma {stated['sigma']!r}, the scenario says {table.sigma!r}"
+    elif table.kind == "log" and stated["epsilon"] != (table.epsilon or 0.0):
+        yield f"objective: epsilon {stated['epsilon']!r}, the scenario says {table.epsilon!r}"
+
+
+def _factors(indicator: Any) -> dict[str, float]:
+    if isinstance(indicator, dict):
+        return {name: float(weight) for name, weight in indicator.items()}
+    return dict.fromkeys([indicator] if isinstance(indicator, str) else indicator, 1.0)
+
+
+def _other_limits(scenario: Scenario, limits: pd.DataFrame) -> Iterator[str]:
+    """The limits of the table are those of the scenario, as they are written there."""
+    written = {}
+    for name, given in scenario.document.limits.items():
+        table = given if isinstance(given, LimitTable) else LimitTable(at_most=given)
+        sides = {"at_most": table.at_most, "at_least": table.at_least}
+        written[name] = {side: text for side, text in sides.items() if text is not None}
+    stated = {str(name): json.loads(text) for name, text in limits["stated"].items()}
+    if written != stated:
+        yield f"limits: stated {stated!r}, the scenario says {written!r}"
+
+
+def _invalid(targets: FloatArray, weights: FloatArray, capacity: FloatArray) -> Iterator[str]:
+    if not np.isfinite(targets).all():
+        yield "targets: not all finite"
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        yield "weights: not all finite and >= 0"
+    if not (capacity >= 0).all():
+        yield "capacities: not all >= 0"
+
+
+def _is_relative(limits: pd.DataFrame) -> bool:
+    return any("%" in str(bound) for text in limits["stated"] for bound in json.loads(text).values())
+
+
+def _wrong_limits(limits: pd.DataFrame, economy: Economy, base: pd.Series | None) -> Iterator[str]:
+    """Each bound is what its text makes of the base; the base is recomputed where a bound is relative to it."""
+    for name, row in limits.iterrows():
+        indicator = row["indicator"]
+        if indicator not in economy.intensities.index:
+            yield f"limit {name!r}: the economy has no indicator {indicator!r}"
+            continue
+        stated = json.loads(row["stated"])
+        for side, absent in (("at_most", np.inf), ("at_least", -np.inf)):
+            expected = _bound(stated.get(side), absent, np.nan if base is None else float(base[indicator]))
+            bound = float(row[side])
+            near = (
+                abs(bound - expected) <= _BASE_AGREEMENT * abs(expected) if np.isfinite(expected) else bound == expected
+            )
+            if "%" not in str(stated.get(side)):
+                near = bound == expected
+            if not near:
+                yield f"limit {name!r}: {side} is {bound!r}, but {stated.get(side)!r} of the base makes it {expected!r}"
+
+
+def _bound(written: Any, absent: float, base: float) -> float:
+    """A bound as kantor.planning.limits documents it: a number, "102%" of the base, "-5%" against the base."""
+    if written is None:
+        return absent
+    if not isinstance(written, str):
+        return float(written)
+    text = written.replace(" ", "")
+    number = re.match(r"[+-]?(inf|[\d.]+(e[+-]?\d+)?)", text, re.IGNORECASE)
+    if number is None:
+        raise ProblemError(f"limits: cannot read {written!r}")
+    if text.endswith("%"):
+        share = float(number[0]) / 100.0
+        return base * (1.0 + share) if text[0] in "+-" else base * share
+    return float(number[0])
+
+
+def _base_use(economy: Economy, targets: FloatArray) -> pd.Series:
+    """Use of every indicator by the base plan; square technologies are solved here, others by kantor.data alone."""
+    own = own_techniques(economy)
+    if own is None:
+        return economy.base_use(pd.Series(targets, economy.products))
+    inputs = economy.input_coefficients
+    square = inputs if len(own) == inputs.shape[1] and economy.is_square else sp.csr_array(inputs[:, own])
+    n = len(targets)
+    system = LinearOperator((n, n), matvec=lambda v: v - square @ v, dtype=np.float64)
+    x, residual, goal = np.zeros(n), targets.copy(), 1e-14 * float(np.linalg.norm(targets))
+    for _ in range(4):  # each round of refinement gains the digits that one solve loses to rounding
+        if np.linalg.norm(residual) <= goal:
+            break
+        step, _ = bicgstab(system, residual, rtol=1e-12, atol=0.0, maxiter=2000)
+        x += step
+        residual = targets - (x - square @ x)
+    if np.linalg.norm(residual) > 1e-11 * float(np.linalg.norm(targets)):
+        raise ProblemError("the base plan could not be recomputed: its linear system was not solved")
+    intensities = economy.intensities.to_numpy()
+    return pd.Series((intensities if economy.is_square else intensities[:, own]) @ x, economy.intensities.index)
+
+
+def _problem(
+    economy: Economy,
+    objective: dict[str, Any],
+    targets: FloatArray,
+    weights: FloatArray,
+    capacity: FloatArray,
+    limits: pd.DataFrame,
+) -> Problem:
+    kind = _KINDS[objective["kind"]]
+    n, m = len(economy.products), len(economy.techniques)
+    cost, supply, utility, wanted = np.zeros(m), np.zeros(n), None, targets
+    if kind == "scale":
+        wanted = targets * weights
+    elif kind == "use":
+        for name, weight in objective["indicator"].items():
+            cost = cost + float(weight) * economy.indicator(name).to_numpy(np.float64)
+    else:
+        parameter = float(objective.get("sigma", objective.get("epsilon", 0.0)))
+        utility = Utility(objective["kind"], parameter, (targets > 0) & (weights > 0), weights, targets)
+        supply = np.where(targets < 0, -targets, 0.0)
+    use = [economy.indicator(name).to_numpy(np.float64) for name in limits["indicator"]]
+    return Problem(
+        kind=kind,  # type: ignore[arg-type]
+        output=economy.output_coefficients,
+        input=economy.input_coefficients,
+        targets=wanted,
+        resource_use=sp.csr_array(np.array(use).reshape(len(use), m)),
+        lower=limits["at_least"].to_numpy(np.float64),
+        upper=limits["at_most"].to_numpy(np.float64),
+        capacity=capacity,
+        cost=cost,
+        supply=supply,
+        utility=utility,
+    )

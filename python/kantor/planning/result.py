@@ -1,0 +1,327 @@
+"""What a plan returns: labelled tables in the input's units, proved bounds, and what stands in the way of more.
+
+Signs (docs/notation.md): prices and rents are >= 0 in both senses of optimisation. A price is what one unit of a
+product is worth to the objective, a rent what one more unit of a limited resource would bring: more of a maximum, or
+less of a minimum. For :class:`MaxScale` the optimum is the rents times the limits, and the basket is worth 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..data.labels import show
+from ..errors import ProblemError
+from ..solvers.certificate import relative_gap
+from ..solvers.solution import NotOptimal, SolveInfo, Status
+from .limits import ResolvedLimit, unit_of
+from .objectives import positions
+
+if TYPE_CHECKING:
+    from ..solvers.dispatch import ProgramSolution
+    from .plan import Plan
+
+# A bound counts as reached when its relative slack is below this and it carries a rent (see bottlenecks).
+_REACHED = 1e-4
+_NEGLIGIBLE = 1e-9
+
+
+@dataclass
+class PlanResult:
+    """A solved (or attempted) plan. What the tables hold depends on ``status``, see :class:`kantor.Status`.
+
+    Attributes
+    ----------
+    status, objective, lower_bound, upper_bound, gap :
+        the plan's value and rigorous bounds on the best possible one, in the objective's unit;
+        ``gap = (upper - lower) / max(|upper|, |lower|)``, for utilities with 1 as a third in the maximum. NaN or
+        infinite where there is none.
+    certified : whether both bounds are proved and within the tolerance. An optimal plan that is not certified satisfies
+        the solver's tolerances only (``info.why`` says which side is unproved), and verify_plan will say so.
+    activity : Series by technique, in the unit of its product or activity
+    consumption : Series by product; for the largest scale t times the basket, for least use the targets
+    prices : Series by product, objective per unit of product, >= 0
+    rents, floor_rents : Series by limit, objective per unit of indicator, >= 0; of ``at_most`` and ``at_least``
+    capacity_rents : Series by technique, objective per unit of activity, >= 0
+    use : DataFrame, one row for each limit and then for every other indicator: ``indicator``, ``use``, ``base`` (by the
+        base plan), ``at_least``, ``at_most``, ``share`` (use / at_most), ``rent`` (of whichever bound holds), ``unit``
+    targets, capacities : what was asked for
+    base : activity of the base plan by technique, None where there is none
+    names : readable names by product, None where the labels are all there is
+    unit : of products and activities, one text or a Series by product
+    options : the arguments of the solve
+    info : method, iterations, residuals, timings
+    plan : the :class:`Plan` that was solved; None when loaded from a folder
+    """
+
+    name: str
+    status: Status
+    objective: float
+    lower_bound: float
+    upper_bound: float
+    gap: float
+    activity: pd.Series
+    consumption: pd.Series
+    prices: pd.Series
+    rents: pd.Series
+    floor_rents: pd.Series
+    capacity_rents: pd.Series
+    use: pd.DataFrame
+    targets: pd.Series
+    capacities: pd.Series
+    limits: list[ResolvedLimit]
+    objective_kind: str
+    objective_unit: str
+    sense: str
+    certified: bool = False
+    base: pd.Series | None = None
+    names: pd.Series | None = None
+    unit: str | pd.Series = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    info: SolveInfo = field(default_factory=SolveInfo)
+    notes: list[str] = field(default_factory=list)
+    plan: Plan | None = None
+    folder: Path | None = None
+
+    def raise_for_status(self) -> None:
+        """Raise NotOptimal unless the status is OPTIMAL."""
+        if self.status is not Status.OPTIMAL:
+            raise NotOptimal(f"plan {self.name!r}: status is {self.status.value}")
+
+    # ---- what stands in the way -----------------------------------------------------------------------------------
+    def bottlenecks(self) -> pd.DataFrame:
+        """What binds, its rent, and what one more unit and one more percent of it would bring.
+
+        Returns
+        -------
+        DataFrame, the most valuable first, with index (``kind``, ``name``): kind is "at most", "at least" or
+        "capacity". Columns: ``indicator`` (or technique), ``use``, ``bound``, ``rent``, ``one_more_unit`` and
+        ``one_more_percent`` (change of the objective when the bound is relaxed by one unit, by 1 % of it), ``unit``.
+
+        The changes are exact for small relaxations (they are derivatives) and never understate what a larger one
+        costs: the gain per unit falls as other bounds begin to bind.
+        """
+        rows = [*self._limit_rows(), *self._capacity_rows()]
+        columns = ["kind", "name", "indicator", "use", "bound", "rent", "one_more_unit", "one_more_percent", "unit"]
+        table = pd.DataFrame(rows, columns=columns).set_index(["kind", "name"])
+        value = table["rent"] * table["bound"].abs()
+        slack = (table["bound"] - table["use"]).abs() / table["bound"].abs().where(table["bound"] != 0, 1.0)
+        holds = (table["rent"] > 0) & (slack <= _REACHED)
+        holds &= (value > _NEGLIGIBLE * value.sum()) | (table["bound"] == 0)
+        table = table[holds]
+        order = np.argsort(-table["one_more_percent"].abs().to_numpy(), kind="stable")
+        return table.iloc[order]
+
+    def _limit_rows(self) -> list[tuple[Any, ...]]:
+        sign = 1.0 if self.sense == "max" else -1.0
+        rows = []
+        for limit in self.limits:
+            use = float(self.use["use"][limit.name])
+            for kind, bound, rents in (
+                ("at most", limit.upper, self.rents),
+                ("at least", limit.lower, self.floor_rents),
+            ):
+                if np.isfinite(bound):
+                    rent = float(rents[limit.name])
+                    percent = sign * rent * abs(bound) / 100.0
+                    rows.append((kind, limit.name, limit.indicator, use, bound, rent, sign * rent, percent, limit.unit))
+        return rows
+
+    def _capacity_rows(self) -> list[tuple[Any, ...]]:
+        sign = 1.0 if self.sense == "max" else -1.0
+        capacity, rent = self.capacities.to_numpy(), self.capacity_rents.to_numpy()
+        activity, labels = self.activity.to_numpy(), self.activity.index
+        rows: list[tuple[Any, ...]] = []
+        for j in np.flatnonzero(np.isfinite(capacity) & (rent > 0)).tolist():
+            bound, per_unit = float(capacity[j]), sign * float(rent[j])
+            percent, unit = per_unit * abs(bound) / 100.0, self._activity_unit(labels[j])
+            rows.append(("capacity", labels[j], labels[j], activity[j], bound, float(rent[j]), per_unit, percent, unit))
+        return rows
+
+    def _activity_unit(self, technique: Any) -> str:
+        if isinstance(self.unit, str):
+            return self.unit
+        return str(self.unit.get(technique, "unit of activity"))
+
+    # ---- prices ------------------------------------------------------------------------------------------------------
+    def normalised_prices(self, numeraire: Any = None) -> pd.Series:
+        """Prices with the numeraire at 1: a product's label, or None for the basket of the plan's targets.
+
+        With the basket, the positive targets together are worth as much as they count in units: p.g = sum g, so that in
+        a table in money the average price is 1.
+        """
+        if numeraire is None:
+            basket = np.maximum(self.targets.to_numpy(np.float64), 0.0)
+            worth = float(self.prices.to_numpy(np.float64) @ basket) / float(basket.sum())
+        else:
+            at = positions(pd.Index([numeraire]), self.prices.index, "numeraire")
+            worth = float(self.prices.to_numpy()[at[0]])
+        if not worth > 0:
+            raise ProblemError(
+                f"numeraire: {'the basket' if numeraire is None else repr(numeraire)} has a price of zero"
+            )
+        return (self.prices / worth).rename("normalised price")
+
+    # ---- words, files ------------------------------------------------------------------------------------------------
+    def summary(self) -> list[str]:
+        """A few lines that say what was found, what proves it, and what binds."""
+        lines = [f"{self.name}: {self.status.value}, {self.objective_kind} {self.objective:.9g} {self.objective_unit}"]
+        if self.status is Status.OPTIMAL and not self.certified:
+            lines.append(f"not certified: {self.info.why}")
+        elif np.isfinite(self.lower_bound) and np.isfinite(self.upper_bound):
+            lines.append(f"proved: between {self.lower_bound:.12g} and {self.upper_bound:.12g}, gap {self.gap:.1e}")
+        lines.append(
+            f"{len(self.consumption):,} products, {len(self.activity):,} techniques, {len(self.limits)} limits; "
+            f"{self.info.method or 'no method'}, {self.info.iterations:,} iterations, "
+            f"backend {self.info.backend or 'none'}"
+        )
+        for limit in self.limits:
+            row = self.use.loc[limit.name]
+            parts = [f"{limit.name}: {row['use']:.6g}"]
+            if np.isfinite(limit.upper):
+                parts.append(f"of at most {limit.upper:.6g} {limit.unit} ({row['share']:.1%})")
+            if np.isfinite(limit.lower):
+                parts.append(f"at least {limit.lower:.6g} {limit.unit}")
+            lines.append("  " + " ".join(parts))
+        binding = self.bottlenecks()
+        for item in _records(binding.head(5)):
+            gain = f"one percent more changes the objective by {item['one_more_percent']:+.6g}"
+            lines.append(f"binds: {show(item['name'])} ({item['kind']}); {gain}")
+        if len(binding) > 5:
+            lines.append(f"binds: {len(binding) - 5} more, see bottlenecks()")
+        return lines + [f"note: {note}" for note in self.notes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; numbers that are infinite or missing become None."""
+        return {
+            "name": self.name,
+            "status": self.status.value,
+            "objective_kind": self.objective_kind,
+            "objective_unit": self.objective_unit,
+            "sense": self.sense,
+            "objective": _finite(self.objective),
+            "lower_bound": _finite(self.lower_bound),
+            "upper_bound": _finite(self.upper_bound),
+            "gap": _finite(self.gap),
+            "certified": self.certified,
+            "primal_residual": _finite(self.info.primal_residual),
+            "dual_residual": _finite(self.info.dual_residual),
+            "iterations": int(self.info.iterations),
+            "method": self.info.method,
+            "why": self.info.why,
+            "backend": self.info.backend,
+            "device": self.info.device,
+            "tolerance": _finite(self.info.tolerance),
+            "products": len(self.consumption),
+            "techniques": len(self.activity),
+            "seconds": self.info.seconds,
+            "bottlenecks": [
+                {key: _plain(value) for key, value in row.items()} for row in _records(self.bottlenecks().head(20))
+            ],
+            "notes": [*self.notes, *self.info.notes],
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a plan folder that :func:`kantor.verify_plan` can recheck; see :mod:`kantor.planning.folder`."""
+        from .folder import save_plan
+
+        return save_plan(self, folder)
+
+    def __str__(self) -> str:
+        return "\n".join(self.summary())
+
+
+def label_solution(plan: Plan, solution: ProgramSolution, options: dict[str, Any]) -> PlanResult:
+    """Put the labels of the plan on the arrays of its solution; bounds get the objective's constant."""
+    eco, made = plan.economy, plan.compiled
+    m = len(eco.techniques)
+    names = pd.Index([limit.name for limit in plan.limits], name="limit", dtype="str")
+    activity = pd.Series(solution.activity[:m], eco.techniques, name="activity")
+    rents = pd.Series(solution.rents, names, name="rent", dtype=np.float64)
+    floor_rents = pd.Series(solution.floor_rents, names, name="floor rent", dtype=np.float64)
+    # The constant is added once more rounded outwards, so that bounds stay bounds.
+    lower, upper = solution.lower_bound, solution.upper_bound
+    if made.offset:
+        lower = np.nextafter(lower + made.offset, -np.inf)
+        upper = np.nextafter(upper + made.offset, np.inf)
+    return PlanResult(
+        name=plan.name,
+        status=solution.status,
+        objective=float(solution.objective + made.offset),
+        lower_bound=float(lower),
+        upper_bound=float(upper),
+        gap=relative_gap(made.kind, float(lower), float(upper)),
+        activity=activity,
+        consumption=pd.Series(solution.consumption, eco.products, name="consumption"),
+        prices=pd.Series(solution.prices, eco.products, name="price"),
+        rents=rents,
+        floor_rents=floor_rents,
+        capacity_rents=pd.Series(solution.capacity_rents[:m], eco.techniques, name="capacity rent"),
+        use=_use_table(plan, activity, rents, floor_rents),
+        targets=plan.targets,
+        capacities=plan.capacities,
+        limits=plan.limits,
+        objective_kind=plan.objective.name,
+        objective_unit=plan.objective.unit(eco),
+        sense=plan.objective.sense,
+        certified=solution.certified,
+        base=plan.base_activity,
+        names=eco.product_names,
+        unit=eco.unit,
+        options=options,
+        info=solution.info,
+        notes=[*plan.notes],
+        plan=plan,
+    )
+
+
+def _use_table(plan: Plan, activity: pd.Series, rents: pd.Series, floor_rents: pd.Series) -> pd.DataFrame:
+    """One row for each limit and then for every indicator without a limit; see :class:`PlanResult`."""
+    intensities, base = plan.economy.intensities, plan.base_use
+    # Not Economy.use, which refuses the NaN of a plan that was not found.
+    use = pd.Series(intensities.to_numpy() @ activity.to_numpy(), intensities.index)
+    rows = [
+        (
+            limit.name,
+            limit.indicator,
+            limit.base,
+            limit.lower,
+            limit.upper,
+            rents.iloc[k] + floor_rents.iloc[k],
+            limit.unit,
+        )
+        for k, limit in enumerate(plan.limits)
+    ]
+    limited = {limit.indicator for limit in plan.limits} | {limit.name for limit in plan.limits}
+    for indicator in use.index:
+        if indicator not in limited:
+            at_base = float("nan") if base is None else float(base[indicator])
+            rows.append((indicator, indicator, at_base, -np.inf, np.inf, 0.0, unit_of(indicator, plan.economy)))
+    table = pd.DataFrame(rows, columns=["name", "indicator", "base", "at_least", "at_most", "rent", "unit"])
+    table.insert(1, "use", use.reindex(table["indicator"]).to_numpy())
+    finite = np.isfinite(table["at_most"]) & (table["at_most"] != 0)
+    table["share"] = (table["use"] / table["at_most"].where(finite)).astype(np.float64)
+    order = ["indicator", "use", "base", "at_least", "at_most", "share", "rent", "unit"]
+    return table.set_index("name")[order]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table with its index, as dictionaries."""
+    return [{str(key): value for key, value in row.items()} for row in table.reset_index().to_dict("records")]
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    """A value that the json module can write."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return _finite(float(value))
+    return value if isinstance(value, str | int) else str(value)

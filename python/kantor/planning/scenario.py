@@ -1,0 +1,259 @@
+"""Scenario files: a plan written in TOML, read strictly, and turned into an economy and a Plan.
+
+::
+
+    name = "Two per cent more labour, five per cent less greenhouse gas"
+
+    [economy]
+    source = "us_useeio_2012_411"     # a data set's name, or a path (relative to this file)
+    expand_to = 100000                # optional: exactly lumpable disaggregation
+
+    [targets]
+    final_demand = "2012_US_Consumption_Domestic"      # a category, "total", or a CSV file: product, amount
+
+    [objective]
+    kind = "harmony"                  # max-scale, harmony, log, power, minimise-use
+    weights = "weights.csv"           # optional: product, weight
+
+    [limits.ghg]
+    indicator = "GHG"                 # optional: by default the limit's own name
+    at_most = "-10%"
+
+    [capacities]                      # optional: technique = largest activity; or file = "capacities.csv"
+    "221100" = 3.5e11
+
+    [[technique]]                     # optional: another way to make a product
+    product = "221100"
+    name = "wind power"
+    inputs = { "333611" = 0.08 }
+    intensities = { JOBS = 2.0e-6 }
+
+    [solve]
+    tolerance = 1e-6
+
+Every wrong key or value is a ProblemError that names the file, the table and the nearest right key.
+This module reads and builds; it does not solve, and the verifier uses it only to read.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ..data.datasets import load_economy, packaged_scenarios
+from ..data.economy import Economy, Source
+from ..data.labels import show
+from ..data.tables import TableReader
+from ..errors import ProblemError, suggest
+from .grammar import Document, LimitTable, TechniqueTable, parse_document
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario file that was read: its path, its text word for word, and the checked document."""
+
+    path: Path
+    text: str
+    document: Document
+    files: dict[str, Source] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The plan's name: the file's ``name``, else the file's stem."""
+        return self.document.name or self.path.stem
+
+    def economy(self) -> Economy:
+        """Read the economy, add the scenario's techniques, and expand it if the file says so."""
+        table = self.document.economy
+        options: dict[str, Any] = {key: self._beside(value) for key, value in table.options.items()}
+        options |= {key: getattr(table, key) for key in ("year", "assumption") if getattr(table, key) is not None}
+        economy = load_economy(self._beside(table.source), **options)
+        if table.technology is not None:
+            economy = economy.with_technology(table.technology)
+        economy = economy.for_demand(self.document.targets.final_demand)
+        for technique in self.document.technique:
+            economy = self._with_technique(economy, technique)
+        if table.expand_to is not None:
+            from ..data.generators import expand
+
+            if self.document.technique or self.document.capacities:
+                raise ProblemError(f"{self.path}: expand_to cannot be combined with [[technique]] or [capacities]")
+            economy = expand(economy, products=table.expand_to, seed=table.seed, cover=table.cover, kmax=table.kmax)
+        return economy
+
+    def _beside(self, text: str) -> str:
+        """The path relative to this file if there is one, else the text itself: an absolute path or a name."""
+        beside = self.path.parent / text
+        return str(beside) if text and beside.exists() else text
+
+    def _with_technique(self, economy: Economy, table: TechniqueTable) -> Economy:
+        find = lambda text: find_label(text, economy.products, f"{self.path}, [[technique]] {table.name!r}")  # noqa: E731
+        options: dict[str, Any] = {} if table.capacity is None else {"capacity": table.capacity}
+        if table.like is not None:
+            options["like"] = find_label(table.like, economy.techniques, f"{self.path}, [[technique]] {table.name!r}")
+        inputs = {find(text): amount for text, amount in table.inputs.items()}
+        return economy.with_technique(find(table.product), table.name, inputs, dict(table.intensities), **options)
+
+    def targets(self, economy: Economy) -> Any:
+        """What Plan takes as targets: the name of a category, or a Series from the scenario's CSV file."""
+        wanted = self.document.targets.final_demand
+        return self.column(wanted, economy.products, "targets.final_demand", fill=0.0) if _is_file(wanted) else wanted
+
+    def weights(self, economy: Economy) -> Any:
+        """Weights of the objective: None, a number, or a Series by product.
+
+        With ``expand_to`` weights are those of the sectors, and in a utility the products of a sector share its weight
+        as they share its output, so that the expanded plan adds up to the plan of the sectors.
+        """
+        written, expansion = self.document.objective.weights, economy.expansion
+        labels = economy.products if expansion is None else expansion.sectors
+        given: Any = written
+        if isinstance(written, str):
+            given = self.column(written, labels, "objective.weights")
+        elif isinstance(written, dict):
+            given = _labelled(written, labels, f"{self.path}, objective.weights")
+        if expansion is None or self.document.objective.kind == "minimise-use":
+            return given
+        by_sector = given if isinstance(given, pd.Series) else pd.Series(1.0 if given is None else given, labels)
+        weights = by_sector.reindex(labels, fill_value=1.0).to_numpy()[expansion.parent]
+        if self.document.objective.kind != "max-scale":
+            weights = weights * expansion.share
+        return pd.Series(weights, economy.products)
+
+    def capacities(self, economy: Economy) -> pd.Series | None:
+        """Largest activity by technique, from the table or its file; None if the scenario has none."""
+        given = dict(self.document.capacities)
+        if not given:
+            return None
+        file = given.pop("file", None)
+        where = f"{self.path}, [capacities]"
+        text = next((key for key, value in given.items() if isinstance(value, str)), None)
+        if text is not None:
+            raise ProblemError(f"{where}: {text!r} is {given[text]!r}, expected a number")
+        named = _labelled(given, economy.techniques, where)
+        if file is None:
+            return named
+        if not isinstance(file, str):
+            raise ProblemError(f"{where}: file is {file!r}, expected the path of a CSV file")
+        listed = self.column(file, economy.techniques, "capacities.file")
+        return pd.concat([listed.drop(named.index, errors="ignore"), named])
+
+    def column(self, file: str, labels: pd.Index, key: str, fill: float | None = None) -> pd.Series:
+        """Two columns of a CSV file, label and number, as a Series; ``fill`` is the value of labels left out."""
+        where = f"{self.path}, {key}"
+        reader = TableReader(self.path.parent)
+        try:
+            table = reader.frame(file, levels=labels.nlevels)
+        except ProblemError as error:
+            raise ProblemError(f"{where}: {error}") from error
+        if table.shape[1] != 1:
+            raise ProblemError(f"{where}: {file} has {table.shape[1]} columns of numbers, expected one")
+        self.files[file] = reader.sources[0]
+        texts = [show(label) for label in table.index]
+        found = _labelled(dict(zip(texts, table.iloc[:, 0], strict=True)), labels, f"{where}: {file}")
+        return found if fill is None else found.reindex(labels, fill_value=fill)
+
+    def to_record(self) -> dict[str, Any]:
+        """What a plan folder keeps: path, text word for word, and the document with every default filled in."""
+        return {"path": str(self.path.resolve()), "text": self.text, "document": _plain(self.document.model_dump())}
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Read a scenario file, or the packaged one of that name.
+
+    Raises ProblemError for a missing file, text that is no TOML, a wrong key (with the nearest right one) or value, and
+    for what this version cannot do: more than one year, lexicographic objectives.
+    """
+    file = Path(path)
+    packaged = packaged_scenarios()
+    if not file.exists() and str(path) in packaged:
+        file = packaged[str(path)]
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        known = suggest(path, packaged) if packaged else ""
+        raise ProblemError(f"cannot read the scenario {path}: {error.strerror or error}{known}") from error
+    except UnicodeDecodeError as error:
+        raise ProblemError(f"{path}: not a text file in UTF-8 ({error.reason})") from error
+    return parse_scenario(text, file)
+
+
+def parse_scenario(text: str, path: Path) -> Scenario:
+    """The scenario in ``text``; ``path`` is for messages and for files beside it."""
+    return Scenario(path, text, parse_document(text, path))
+
+
+def build(scenario: Scenario) -> Plan:
+    """The Plan of a scenario; ``plan.scenario`` remembers where it comes from."""
+    from . import objectives
+    from .limits import Limit
+    from .plan import Plan
+
+    economy = scenario.economy()
+    table, weights = scenario.document.objective, scenario.weights(economy)
+    objective: objectives.Objective
+    if table.kind == "minimise-use":
+        objective = objectives.MinimiseUse(table.indicator)  # type: ignore[arg-type]
+    elif table.kind == "power":
+        objective = objectives.PowerUtility(sigma=table.sigma, weights=weights)  # type: ignore[arg-type]
+    elif table.kind == "log":
+        objective = objectives.LogUtility(weights=weights, epsilon=table.epsilon or 0.0)
+    else:
+        objective = (
+            objectives.MaxScale(weights=weights) if table.kind == "max-scale" else objectives.Harmony(weights=weights)
+        )
+    limits = {
+        name: Limit(**limit.model_dump()) if isinstance(limit, LimitTable) else limit
+        for name, limit in scenario.document.limits.items()
+    }
+    plan = Plan(
+        economy,
+        targets=scenario.targets(economy),
+        objective=objective,
+        limits=limits,
+        capacities=scenario.capacities(economy),
+        name=scenario.name,
+    )
+    plan.scenario = scenario
+    return plan
+
+
+def _plain(value: Any) -> Any:
+    """A value for JSON, which knows no infinity."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_file(text: str) -> bool:
+    return text.lower().endswith((".csv", ".csv.gz"))
+
+
+def _labelled(values: dict[str, Any], labels: pd.Index, where: str) -> pd.Series:
+    at = [find_label(text, labels, where) for text in values]
+    index: pd.Index = pd.MultiIndex.from_tuples(at, names=labels.names) if labels.nlevels > 1 and at else pd.Index(at)
+    return pd.Series(list(values.values()), index=index, dtype="float64")
+
+
+def find_label(text: str, labels: pd.Index, where: str) -> Any:
+    """The label written as ``text``: itself, its number, or for several levels "region / sector"."""
+    if labels.nlevels == 1:
+        if text in labels:
+            return text
+        if text.lstrip("-").isdigit() and pd.api.types.is_integer_dtype(labels.dtype) and int(text) in labels:
+            return int(text)
+    else:
+        parts = tuple(part.strip() for part in text.split("/"))
+        if len(parts) == labels.nlevels and parts in labels:
+            return parts
+    nearest = suggest(text, [show(label) for label in labels[:5000]])
+    raise ProblemError(f"{where}: unknown label {text!r}{nearest}")
