@@ -1,0 +1,393 @@
+"""Economy: one labelled table of techniques, what they make, use and need, and what people finally demand."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..errors import ProblemError, suggest
+from .labels import aligned, as_index, fold, numbers, positions, resolve, show, show_some
+from .matrix import as_csr, as_frame, is_identity
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file an economy was read from: its path and the SHA-256 of its bytes."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """How an expanded economy came from its sectors (kantor.data.generators.expand).
+
+    parent: sector number of each product, int32 (N,); share: the product's share of its sector's output, summing to 1
+    over each sector (N,); unit_scale: units of the product per unit of the sector's value (N,) or None for 1;
+    sectors: labels of the sectors; seed, cover, kmax, sigma_units: the arguments.
+    """
+
+    parent: np.ndarray
+    share: np.ndarray
+    unit_scale: np.ndarray | None
+    sectors: pd.Index
+    seed: int
+    cover: float
+    kmax: int
+    sigma_units: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Economy:
+    """A labelled economy of n products and m techniques. Arrays are constants; ``with_...`` methods return copies.
+
+    Parameters
+    ----------
+    name : str
+    products : Index (n,), a MultiIndex (region, sector) for a multi-regional table
+    techniques : Index (m,); equal to ``products`` for a square table
+    output_coefficients : sparse (n, m), B >= 0: units of product i made per unit of activity of technique j
+    input_coefficients : sparse (n, m), A: units of product i used per unit of activity; real tables hold a few
+        negative entries (by-products, scrap)
+    intensities : DataFrame indicators x techniques, S: use of labour, emissions, ... per unit of activity
+    final_demand : DataFrame products x categories, Y; the categories may be a MultiIndex (region, category)
+    activity : Series (m,): observed activity of the base year (gross output x if the table is square)
+    capacities : Series (m,): upper bounds on activity, inf where there is none; None: no bounds
+    unit : unit of products and activity, one for all or a Series over products
+    indicator_units : Series over indicators
+    aliases : other names of indicators, e.g. {"labour": "JOBS"}
+    technologies : alternative tables of input coefficients, e.g. {"total": A, "domestic": A_d}
+    technology : the one in ``input_coefficients``
+    demand_technology : category -> technology it belongs to
+    total_categories : technology -> category that is its whole final demand; without one the categories add up to it
+    product_names : Series over products with readable names; None: the labels themselves
+    expansion : set by ``expand``
+    sources, notes : files read, and what the reader found or did
+
+    Raises
+    ------
+    ProblemError
+        an empty table, shapes or labels that do not fit, a NaN or infinite entry (row and column are named).
+
+    >>> import numpy as np
+    >>> eco = Economy.from_iot(A=np.array([[0.5, 0.1], [0.2, 0.4]]), Y=[30.0, 10.0], labels=["wheat", "cloth"])
+    >>> eco.base_plan([30.0, 10.0]).round(6).tolist()
+    [67.857143, 39.285714]
+    """
+
+    name: str
+    products: pd.Index
+    techniques: pd.Index
+    output_coefficients: Any
+    input_coefficients: Any
+    intensities: pd.DataFrame
+    final_demand: pd.DataFrame
+    activity: pd.Series
+    capacities: pd.Series | None = None
+    unit: str | pd.Series = ""
+    indicator_units: pd.Series | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
+    technologies: dict[str, Any] = field(default_factory=dict)
+    technology: str | None = None
+    demand_technology: dict[str, str] = field(default_factory=dict)
+    total_categories: dict[str, str] = field(default_factory=dict)
+    product_names: pd.Series | None = None
+    expansion: Expansion | None = None
+    year: int | None = None
+    licence: str = ""
+    sources: list[Source] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    # ---- validation --------------------------------------------------------------------------------------------
+    def __post_init__(self) -> None:
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 - frozen dataclass
+        products = as_index(self.products, "products")
+        same = self.techniques is self.products or (
+            isinstance(self.techniques, pd.Index) and self.techniques.equals(products)
+        )
+        techniques = products if same else as_index(self.techniques, "techniques")
+        if len(products) == 0 or len(techniques) == 0:
+            raise ProblemError(f"empty table: {len(products)} products and {len(techniques)} techniques")
+        put("products", products)
+        put("techniques", techniques)
+        output = as_csr(self.output_coefficients, products, techniques, "output coefficients")
+        if output.nnz and output.data.min() < 0:
+            at = output.tocoo()
+            i = int(np.argmin(at.data))
+            raise ProblemError(
+                f"output coefficients: technique {show(techniques[at.col[i]])!r} makes {float(at.data[i])!r} of "
+                f"{show(products[at.row[i]])!r}; expected no negative output (enter it as an input)"
+            )
+        put("output_coefficients", output)
+        put("input_coefficients", as_csr(self.input_coefficients, products, techniques, "input coefficients"))
+        self._check_technologies(put)
+        self._check_frames(put)
+        self._check_series(put)
+        put("sources", list(self.sources))
+        put("notes", list(self.notes))
+
+    def _check_technologies(self, put: Any) -> None:
+        tables = {}
+        for name, table in self.technologies.items():
+            active = name == self.technology
+            tables[name] = (
+                self.input_coefficients
+                if active
+                else as_csr(table, self.products, self.techniques, f"technology {name!r}")
+            )
+        if self.technology is not None and self.technology not in tables:
+            tables[self.technology] = self.input_coefficients
+        put("technologies", tables)
+
+    def _check_frames(self, put: Any) -> None:
+        put("intensities", as_frame(self.intensities, None, self.techniques, "intensities"))
+        put("final_demand", as_frame(self.final_demand, self.products, None, "final demand"))
+        units = self.indicator_units
+        if units is None:
+            units = pd.Series("", index=self.intensities.index, dtype=object)
+        elif not units.index.equals(self.intensities.index):
+            at = positions(
+                as_index(units.index, "indicator_units"), self.intensities.index, "indicator_units", "indicators"
+            )
+            units = pd.Series(units.to_numpy()[np.argsort(at)], index=self.intensities.index)
+        put("indicator_units", units)
+        for alias, indicator in self.aliases.items():
+            if indicator not in self.intensities.index:
+                raise ProblemError(
+                    f"alias {alias!r} stands for {indicator!r}, which is no indicator"
+                    + suggest(indicator, self.intensities.index)
+                )
+        put("aliases", {fold(alias): indicator for alias, indicator in self.aliases.items()})
+
+    def _check_series(self, put: Any) -> None:
+        put(
+            "activity", pd.Series(aligned(self.activity, self.techniques, "activity"), self.techniques, name="activity")
+        )
+        if self.capacities is None:
+            bounds = np.full(self.n_techniques, np.inf)
+        else:
+            bounds = numbers(self.capacities, "capacities").copy()
+            if isinstance(self.capacities, pd.Series) and not self.capacities.index.equals(self.techniques):
+                at = positions(
+                    as_index(self.capacities.index, "capacities"), self.techniques, "capacities", "techniques"
+                )
+                bounds = bounds[np.argsort(at)]
+            if bounds.shape != (self.n_techniques,):
+                raise ProblemError(f"capacities: shape {bounds.shape}, expected ({self.n_techniques},)")
+        bad = np.flatnonzero(~(bounds >= 0))
+        if bad.size:
+            j = int(bad[0])
+            raise ProblemError(
+                f"capacities: {show(self.techniques[j])!r} is {float(bounds[j])!r}, expected >= 0 or inf"
+            )
+        put("capacities", pd.Series(bounds, self.techniques, name="capacity"))
+        for name in ("unit", "product_names"):
+            value = getattr(self, name)
+            if isinstance(value, pd.Series) and not value.index.equals(self.products):
+                at = positions(as_index(value.index, name), self.products, name, "products")
+                put(name, pd.Series(value.to_numpy()[np.argsort(at)], index=self.products, name=value.name))
+
+    # ---- sizes and usual letters -----------------------------------------------------------------------------------
+    @property
+    def n_goods(self) -> int:
+        """Number of products n."""
+        return len(self.products)
+
+    @property
+    def n_techniques(self) -> int:
+        """Number of techniques m."""
+        return len(self.techniques)
+
+    @property
+    def is_square(self) -> bool:
+        """True if every product has exactly one technique, of the same label, that makes one unit of it alone."""
+        return self.techniques is self.products and is_identity(self.output_coefficients)
+
+    @property
+    def A(self) -> sp.csr_array:
+        """Input coefficients (n, m)."""
+        return self.input_coefficients
+
+    @property
+    def S(self) -> pd.DataFrame:
+        """Intensities, indicators x techniques."""
+        return self.intensities
+
+    @property
+    def Y(self) -> pd.DataFrame:
+        """Final demand, products x categories."""
+        return self.final_demand
+
+    @property
+    def x(self) -> pd.Series:
+        """Observed activity of the base year."""
+        return self.activity
+
+    @property
+    def net_output(self) -> sp.csr_array:
+        """B - A (n, m): what one unit of each technique adds to the stock of each product."""
+        return sp.csr_array(self.output_coefficients - self.input_coefficients)
+
+    @property
+    def gross_output(self) -> pd.Series:
+        """B x (n,): output of every product in the base year."""
+        return pd.Series(self.output_coefficients @ self.activity.to_numpy(), self.products, name="gross output")
+
+    @property
+    def parent(self) -> np.ndarray | None:
+        """After ``expand``: the sector number of each product; otherwise None."""
+        return None if self.expansion is None else self.expansion.parent
+
+    def readable_names(self) -> pd.Series:
+        """A readable name for every product: ``product_names``, or the labels as text."""
+        if self.product_names is not None:
+            return self.product_names
+        return pd.Series([show(label) for label in self.products], index=self.products, name="name", dtype=object)
+
+    # ---- demand and indicators ---------------------------------------------------------------------------------------
+    def demand(self, what: Any) -> pd.Series:
+        """Final demand as a Series over all products, in their unit.
+
+        ``what``: the name of a category, a region or kind of demand (all matching columns are added up), "total" (the
+        whole final demand), a Series or mapping with a value for every product, or an array (n,).
+        Raises ProblemError for unknown names or labels, and for a category that belongs to another technology.
+        """
+        from .demand import find_demand
+
+        return find_demand(self, what)
+
+    def technology_for(self, category: str) -> str | None:
+        """The technology a demand category belongs to, or None if it fits any."""
+        return self.demand_technology.get(category)
+
+    def for_demand(self, what: Any) -> Economy:
+        """The economy with the technology that ``what`` belongs to; else itself."""
+        needed = self.technology_for(what) if isinstance(what, str) else None
+        return self if needed is None or needed == self.technology else self.with_technology(needed)
+
+    def indicator_name(self, name: str) -> str:
+        """The label in ``intensities`` meant by a name or alias, without regard to case."""
+        return str(resolve(name, self.intensities.index, self.aliases, "indicator"))
+
+    def indicator(self, name: str) -> pd.Series:
+        """Use of one resource per unit of activity (m,): ``name`` is an indicator, or an alias such as "labour"."""
+        label = self.indicator_name(name)
+        row = self.intensities.index.get_loc(label)
+        return pd.Series(self.intensities.to_numpy()[row], self.techniques, name=label)
+
+    def use(self, activity: Any) -> pd.Series:
+        """Total use of every indicator at an activity (m,): S x, in ``indicator_units``."""
+        x = aligned(activity, self.techniques, "activity")
+        return pd.Series(self.intensities.to_numpy() @ x, self.intensities.index, name="use")
+
+    def base_plan(self, targets: Any) -> pd.Series:
+        """Activity (m,) that delivers ``targets`` with the technology of the base year (kantor.data.base)."""
+        from .base import base_plan
+
+        return base_plan(self, targets)
+
+    def base_use(self, targets: Any) -> pd.Series:
+        """Use of every indicator when the base technology delivers ``targets``: what limits are set relative to."""
+        return self.use(self.base_plan(targets))
+
+    # ---- changed copies --------------------------------------------------------------------------------------------
+    def replace(self, **changes: Any) -> Economy:
+        """A copy with some fields changed, checked again."""
+        return dataclasses.replace(self, **changes)
+
+    def with_technology(self, name: str) -> Economy:
+        """A copy that uses another of ``technologies``."""
+        if name not in self.technologies:
+            raise ProblemError(f"unknown technology {name!r}" + suggest(name, self.technologies))
+        return (
+            self
+            if name == self.technology
+            else self.replace(technology=name, input_coefficients=self.technologies[name])
+        )
+
+    def with_technique(self, product: Any, name: Any, inputs: Any, intensities: Any = None, **options: Any) -> Economy:
+        """A copy with one more technique for a product; see kantor.data.technique.add_technique for the options."""
+        from .technique import add_technique
+
+        return add_technique(self, product, name, inputs, intensities, **options)
+
+    def with_capacities(self, capacities: Any) -> Economy:
+        """A copy with upper bounds on the activity of the techniques named in a Series or dict; others keep theirs."""
+        from .technique import set_capacities
+
+        return set_capacities(self, capacities)
+
+    # ---- readers ---------------------------------------------------------------------------------------------------
+    @classmethod
+    def from_iot(cls, Z: Any = None, Y: Any = None, x: Any = None, F: Any = None, **options: Any) -> Economy:
+        """From a square input-output table: flows Z or coefficients A, final demand Y; see kantor.data.iot.from_iot."""
+        from .iot import from_iot
+
+        return from_iot(Z=Z, Y=Y, x=x, F=F, **options)
+
+    @classmethod
+    def from_sut(cls, U: Any, V: Any, Y: Any = None, F: Any = None, **options: Any) -> Economy:
+        """From use U (products x industries) and make V (industries x products); see kantor.data.sut.from_sut."""
+        from .sut import from_sut
+
+        return from_sut(U, V, Y, F, **options)
+
+    @classmethod
+    def from_mrio(cls, Z: Any = None, Y: Any = None, x: Any = None, F: Any = None, **options: Any) -> Economy:
+        """From a multi-regional table labelled by (region, sector); see kantor.data.mrio.from_mrio."""
+        from .mrio import from_mrio
+
+        return from_mrio(Z=Z, Y=Y, x=x, F=F, **options)
+
+    @classmethod
+    def from_pymrio(cls, io: Any, **options: Any) -> Economy:
+        """From a pymrio.IOSystem with its extensions; see kantor.data.pymrio_reader.from_pymrio."""
+        from .pymrio_reader import from_pymrio
+
+        return from_pymrio(io, **options)
+
+    @classmethod
+    def from_arrays(cls, input: Any, output: Any = None, **options: Any) -> Economy:
+        """From rectangular tables of techniques; see kantor.data.arrays.from_arrays."""
+        from .arrays import from_arrays
+
+        return from_arrays(input=input, output=output, **options)
+
+    # ---- words -----------------------------------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        size = f"{self.n_goods:,} products"
+        if self.n_techniques != self.n_goods or not self.is_square:
+            size += f", {self.n_techniques:,} techniques"
+        year = f" {self.year}" if self.year is not None else ""
+        return (
+            f"<Economy {self.name!r}{year}: {size}, {self.input_coefficients.nnz:,} inputs, "
+            f"{len(self.intensities)} indicators, {self.final_demand.shape[1]} demand categories>"
+        )
+
+    def describe(self) -> str:
+        """A few lines of text: size, units, indicators, demand categories, technologies, notes, licence."""
+        n, m, nnz = self.n_goods, self.n_techniques, self.input_coefficients.nnz
+        lines = [repr(self), f"inputs    {nnz:,} of {n * m:,} cells ({100 * nnz / (n * m):.2g} %)"]
+        unit = self.unit if isinstance(self.unit, str) else show_some(pd.unique(self.unit), 4)
+        lines.append(f"unit      {unit or 'not given'}")
+        named = {target: alias for alias, target in reversed(self.aliases.items())}
+        texts = []
+        for label, its_unit in self.indicator_units.items() if self.indicator_units is not None else ():
+            alias = f" = {named[label]}" if label in named else ""
+            texts.append(f"{label}{alias}" + (f" [{its_unit}]" if its_unit else ""))
+        lines.append("uses      " + (", ".join(texts) or "none"))
+        lines.append("demand    " + (show_some(self.final_demand.columns, 8) or "none"))
+        if len(self.technologies) > 1:
+            lines.append(f"tables    {', '.join(self.technologies)}; in use: {self.technology}")
+        finite = int(np.isfinite(self.capacities).sum()) if self.capacities is not None else 0
+        if finite:
+            lines.append(f"capacity  {finite:,} of {m:,} techniques are bounded")
+        lines += [f"note      {note}" for note in self.notes]
+        if self.licence:
+            lines.append(f"licence   {self.licence}")
+        return "\n".join(lines)

@@ -1,0 +1,127 @@
+"""Tables as canonical sparse matrices, with the row and column of a bad entry named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..errors import ProblemError
+from .labels import as_index, numbers, positions, require_finite, show
+
+
+def as_csr(table: Any, rows: pd.Index, columns: pd.Index, what: str) -> sp.csr_array:
+    """A table as canonical float64 CSR (sorted, no repeated entries, no stored zeros) in the order of the labels.
+
+    ``table``: DataFrame (its labels must be the given ones, in any order), SciPy sparse matrix or 2-D array.
+    Raises ProblemError naming the labels of a NaN or infinite entry, or the mismatch of shapes or labels.
+    """
+    if isinstance(table, pd.DataFrame):
+        table = _ordered(table, rows, columns, what)
+    if sp.issparse(table):
+        matrix: Any = sp.csr_array(table, dtype=np.float64)  # type: ignore[call-overload]
+    else:
+        dense = numbers(table, what)
+        if dense.ndim != 2:
+            raise ProblemError(
+                f"{what}: got {dense.ndim} dimension(s), expected a table of shape {(len(rows), len(columns))}"
+            )
+        matrix = sp.csr_array(dense)
+    if matrix.shape != (len(rows), len(columns)):
+        raise ProblemError(f"{what}: shape {matrix.shape}, expected {(len(rows), len(columns))} as the labels say")
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()  # the caller's arrays stay as they are
+        matrix.sum_duplicates()
+    require_finite_entries(matrix, rows, columns, what)
+    if matrix.nnz and np.count_nonzero(matrix.data) < matrix.nnz:
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    return matrix
+
+
+def require_finite_entries(matrix: sp.csr_array, rows: pd.Index, columns: pd.Index, what: str) -> None:
+    """Raise ProblemError naming row and column of the first NaN or infinite entry."""
+    # A finite sum proves every entry finite without a temporary; an infinite one may also be overflow.
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(matrix.data.sum()):
+            return
+    bad = np.flatnonzero(~np.isfinite(matrix.data))
+    if bad.size:
+        at = int(bad[0])
+        row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
+        column = int(matrix.indices[at])
+        more = f" ({bad.size} such entries)" if bad.size > 1 else ""
+        raise ProblemError(
+            f"{what}: row {show(rows[row])!r}, column {show(columns[column])!r} is {float(matrix.data[at])!r}, "
+            f"expected a finite number{more}"
+        )
+
+
+def _ordered(frame: pd.DataFrame, rows: pd.Index, columns: pd.Index, what: str) -> Any:
+    """The values of a labelled table with its rows and columns in the given order."""
+    at_rows = positions(as_index(frame.index, f"{what} rows"), rows, f"{what} rows", "table")
+    at_columns = positions(as_index(frame.columns, f"{what} columns"), columns, f"{what} columns", "table")
+    if frame.shape[1] and all(isinstance(kind, pd.SparseDtype) for kind in frame.dtypes):
+        values: Any = sp.csr_array(frame.sparse.to_coo())  # type: ignore[attr-defined]
+    else:
+        values = numbers(frame.to_numpy(), what)
+    in_order = np.array_equal(at_rows, np.arange(len(rows))) and np.array_equal(at_columns, np.arange(len(columns)))
+    return values if in_order else values[np.argsort(at_rows)][:, np.argsort(at_columns)]
+
+
+def per_unit(matrix: sp.csr_array, output: np.ndarray) -> sp.csr_array:
+    """Column j divided by output[j] where that is positive, else zero; shares the index arrays."""
+    return sp.csr_array(
+        (guarded(matrix.data, output[matrix.indices]), matrix.indices, matrix.indptr), shape=matrix.shape
+    )
+
+
+def guarded(amounts: np.ndarray, output: np.ndarray) -> np.ndarray:
+    """Amounts / output where output > 0, else 0: the guard for sectors without output."""
+    return np.divide(
+        amounts, output, out=np.zeros(np.shape(amounts)), where=np.broadcast_to(output > 0, np.shape(amounts))
+    )
+
+
+def column_sums(matrix: sp.csr_array) -> np.ndarray:
+    """The sum of every column, shape (columns,)."""
+    return np.bincount(matrix.indices, weights=matrix.data, minlength=matrix.shape[1])
+
+
+def is_identity(matrix: sp.csr_array) -> bool:
+    """True if the matrix is exactly the identity."""
+    n = matrix.shape[0]
+    return (
+        matrix.shape[0] == matrix.shape[1]
+        and matrix.nnz == n
+        and bool((matrix.data == 1.0).all())
+        and np.array_equal(matrix.indices, np.arange(n))
+        and np.array_equal(matrix.indptr, np.arange(n + 1))
+    )
+
+
+def as_frame(table: Any, rows: pd.Index | None, columns: pd.Index | None, what: str) -> pd.DataFrame:
+    """A float64 DataFrame whose rows or columns are the given labels, in their order, with finite entries."""
+    if not isinstance(table, pd.DataFrame):
+        raise ProblemError(f"{what}: got {type(table).__name__}, expected a DataFrame")
+    for axis, labels in enumerate((rows, columns)):
+        own = table.axes[axis]
+        if labels is None:
+            as_index(own, f"{what} {'rows' if axis == 0 else 'columns'}")
+        elif not own.equals(labels):
+            at = positions(as_index(own, what), labels, what, "products" if axis == 0 else "techniques")
+            if not np.array_equal(at, np.arange(len(labels))):
+                table = table.iloc[np.argsort(at)] if axis == 0 else table.iloc[:, np.argsort(at)]
+    values = numbers(table.to_numpy(), what)
+    with np.errstate(invalid="ignore", over="ignore"):
+        suspicious = values.size > 0 and not np.isfinite(values.sum())
+    if suspicious:
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            i, j = (int(k) for k in bad[0])
+            require_finite(values[i : i + 1, j], table.index[i : i + 1], f"{what}, column {show(table.columns[j])!r}")
+    return pd.DataFrame(
+        values, index=table.index if rows is None else rows, columns=table.columns if columns is None else columns
+    )
