@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+
 from kantor.backends import Backend, PdhgState, get_backend
 
 ENTRIES_PER_ROW = 10

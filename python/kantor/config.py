@@ -9,8 +9,31 @@ import sys
 from importlib import metadata
 from typing import Any
 
-PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "typer", "rich", "highspy", "numba", "cupy", "pymrio", "xarray", "mpi4py")
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "NUMBA_NUM_THREADS", "KANTOR_BACKEND", "KANTOR_DATA")
+from .errors import ProblemError
+
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "typer",
+    "rich",
+    "highspy",
+    "numba",
+    "cupy",
+    "pymrio",
+    "xarray",
+    "mpi4py",
+)
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OMP_PROC_BIND",
+    "OMP_PLACES",
+    "NUMBA_NUM_THREADS",
+    "KANTOR_BACKEND",
+    "KANTOR_DATA",
+)
 
 
 def show_config() -> dict[str, Any]:
@@ -33,8 +56,8 @@ def show_config() -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})",
         "platform": f"{platform.platform()} ({platform.machine()})",
         "packages": {name: _package(name) for name in PACKAGES},
-        "native": _build("_core"),
-        "cuda": _build("_cuda"),
+        "native": _native(),
+        "cuda": _cuda(),
         "backends": backends,
         "default_backend": default.name,
         "device": default.device(),
@@ -54,13 +77,29 @@ def _package(name: str) -> str:
     return "not installed"
 
 
-def _build(module: str) -> dict[str, Any]:
-    """Build info of a compiled module, or the reason why it cannot be imported."""
+def _native() -> dict[str, Any]:
+    """How the C++ core was built, or why it cannot be imported."""
     try:
-        core = importlib.import_module(f"kantor.{module}")
+        core = importlib.import_module("kantor._core")
     except ImportError as error:
         return {"available": False, "reason": str(error)}
     return {"available": True, **dict(core.build_info())}
+
+
+def _cuda() -> dict[str, Any]:
+    """How the CUDA core was built and the devices it finds, or why it cannot be imported."""
+    try:
+        core = importlib.import_module("kantor._cuda")
+    except ImportError as error:
+        return {"available": False, "reason": str(error)}
+    devices = core.device_count()
+    return {
+        "available": True,
+        "architectures": core.architectures,
+        "runtime": core.runtime_version(),
+        "driver": core.driver_version(),
+        "devices": [core.device_name()] if devices else [f"none: {core.device_reason()}"],
+    }
 
 
 def _cores() -> int:
@@ -72,17 +111,17 @@ def _cores() -> int:
 def _mpi() -> str:
     """Words on MPI; mpi4py.MPI is not imported, because importing it starts MPI."""
     version = _package("mpi4py")
-    return "no: mpi4py is not installed; pip install 'kantor[mpi]'" if version == "not installed" else f"mpi4py {version}"
+    return (
+        "no: mpi4py is not installed; pip install 'kantor[mpi]'" if version == "not installed" else f"mpi4py {version}"
+    )
 
 
 def _data() -> tuple[str, list[str]]:
     """The data folder in words, and the data sets found in it."""
-    from .data import datasets
+    from .data.datasets import data_folder
 
     try:
-        folder = datasets.data_folder()
-    except (OSError, ValueError) as error:
+        folder = data_folder()
+    except ProblemError as error:
         return f"none: {error}", []
-    if folder is None or not folder.is_dir():
-        return f"none (looked for {folder})" if folder else "none: set KANTOR_DATA", []
     return str(folder), sorted(entry.name for entry in folder.iterdir() if entry.is_dir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from . import info, lp, plan, tables
 from .console import Exit, print_json, say
 
 # Typer carries its own copy of Click or depends on it, by version; this is UsageError in both.
-_UsageError = typer.BadParameter.__bases__[0]
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
 
 class _Commands(TyperGroup):
@@ -26,12 +27,15 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         as_json = bool(ctx.obj and ctx.obj["json"])
+        warnings.showwarning = _warn  # type: ignore[assignment]
         try:
             return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
         except _UsageError as error:
             if not as_json:
                 raise
-            _report("UsageError", error.format_message(), as_json)  # type: ignore[attr-defined]
+            _report("UsageError", error.format_message(), as_json)
             code = Exit.BAD_INPUT
         except BackendError as error:
             _report(type(error).__name__, str(error), as_json)
@@ -42,13 +46,16 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             _report("KeyboardInterrupt", "interrupted before there was a plan; nothing was written", as_json)
             code = Exit.INTERRUPTED
-        except (typer.Exit, typer.Abort):
-            raise
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             _report(type(error).__name__, f"unexpected error, please report it with the lines above: {error}", as_json)
             code = Exit.FAILED
         raise typer.Exit(int(code))
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    """Warnings as messages: where in the code they come from is of no use to a planner."""
+    say(f"kantor: warning: {message}")
 
 
 def _report(kind: str, message: str, as_json: bool) -> None:
@@ -78,7 +85,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Options before the command's name."""
 
@@ -91,7 +100,6 @@ app.command("balance")(tables.balance)
 app.command("values")(tables.values)
 app.command("lp")(lp.lp)
 app.command("info")(info.info)
-app.command("bench")(info.bench)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -53,7 +54,8 @@ def stdout() -> Console:
     """Where results go."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=160)
 
 
 def stderr() -> Console:
@@ -92,6 +94,8 @@ def plain(value: Any) -> Any:
         return {label(key): plain(item) for key, item in value.items()}
     if isinstance(value, Path):
         return str(value)
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "to_dict"):  # pandas
         return plain(value.to_dict())
     if hasattr(value, "tolist"):  # NumPy

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import label, print_json, print_table
+from .console import label, print_json
 
 
 def info(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
@@ -17,7 +17,10 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON ob
     if as_json:
         print_json(config)
         return
-    print_table("kantor", ["", ""], list(_rows(config)), numbers_from=2)
+    rows = _rows(config)
+    width = max(len(name) for name, _ in rows)
+    for name, words in rows:
+        typer.echo(f"{name:<{width}}  {words}")
 
 
 def _rows(config: dict[str, Any]) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ProblemError
-from .console import exit_code, finish, print_json, say
+from .console import Exit, exit_code, finish, print_json, say
 from .plan import Json, Quiet
 from .progress import steps
 
@@ -27,14 +27,19 @@ def lp(
     backend: Annotated[str, typer.Option(help="auto, cuda, native, numba, reference or cupy.")] = "auto",
     time_limit: Annotated[float | None, typer.Option(help="Stop after this many seconds.", metavar="SECONDS")] = None,
     iteration_limit: Annotated[int | None, typer.Option(help="Stop after this many iterations.", metavar="N")] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write x, y and reduced_costs as NPZ.")] = None,
-    relax_integers: Annotated[bool, typer.Option("--relax-integers", help="Treat integer columns as continuous.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write x, y and reduced_costs as NPZ.")
+    ] = None,
+    relax_integers: Annotated[
+        bool, typer.Option("--relax-integers", help="Treat integer columns as continuous.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Solve a linear programme and recheck the answer on the file's own numbers.
 
-    Exit code 0: optimal; 3: infeasible or unbounded, with a ray; 4: a limit was reached; 130: interrupted.
+    Exit code 0: optimal; 1: the recheck failed; 3: infeasible or unbounded, with a ray; 4: a limit was reached;
+    130: interrupted.
     """
     from ..solvers.lp import solve_lp
     from ..solvers.mps import read_mps
@@ -65,7 +70,7 @@ def lp(
         print_json(facts)
     else:
         _print(facts)
-    finish(exit_code(solution.status))
+    finish(exit_code(solution.status) if checked.ok else Exit.FAILED)
 
 
 def _facts(problem: LinearProgram, solution: Solution, checked: Any) -> dict[str, Any]:
@@ -79,6 +84,8 @@ def _facts(problem: LinearProgram, solution: Solution, checked: Any) -> dict[str
         "status": solution.status,
         "objective": solution.objective,
         "dual_objective": solution.dual_objective,
+        "lower_bound": None,  # a first-order answer proves no bound; plans do
+        "upper_bound": None,
         "gap": info.gap,
         "primal_residual": info.primal_residual,
         "dual_residual": info.dual_residual,
@@ -98,21 +105,28 @@ def _print(facts: dict[str, Any]) -> None:
     lines.append(f"size       {facts['rows']:,} rows, {facts['columns']:,} columns, {facts['nonzeros']:,} entries")
     if math.isfinite(facts["objective"]):
         lines.append(f"objective  {facts['objective']:.12g}, dual {facts['dual_objective']:.12g}")
+    known = [
+        (name, facts[key]) for name, key in (("primal", "primal_residual"), ("dual", "dual_residual"), ("gap", "gap"))
+    ]
+    residuals = [f"{name} {value:.1e}" for name, value in known if math.isfinite(value)]
+    lines += [f"residuals  {', '.join(residuals)}"] if residuals else []
     lines.append(
-        f"residuals  primal {facts['primal_residual']:.1e}, dual {facts['dual_residual']:.1e}, gap {facts['gap']:.1e}"
-    )
-    lines.append(
-        f"work       {facts['seconds'].get('total', math.nan):.3g} s, {facts['iterations']:,} iterations of {facts['method']} on {facts['backend']}"
+        f"work       {facts['seconds'].get('total', math.nan):.3g} s, method {facts['method']}, "
+        f"{facts['iterations']:,} iterations, backend {facts['backend']}"
     )
     lines += [f"why        {facts['why']}"] if facts["why"] else []
     lines += [f"note       {note}" for note in facts["notes"]]
+    held = facts["rechecked"]
+    lines.append("rechecked  " + ("the answer holds on the file's numbers" if held.ok else "; ".join(held.reasons)))
     for line in lines:
         typer.echo(line)
 
 
 def _check_target(out: Path) -> None:
     if out.is_dir() or not out.absolute().parent.is_dir():
-        raise ProblemError(f"{out}: cannot be written: {'is a folder' if out.is_dir() else f'{out.parent} is no folder'}")
+        raise ProblemError(
+            f"{out}: cannot be written: {'is a folder' if out.is_dir() else f'{out.parent} is no folder'}"
+        )
 
 
 def _write(out: Path, solution: Solution) -> None:

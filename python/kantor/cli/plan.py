@@ -16,16 +16,27 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan folder.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
-Backend = Annotated[str | None, typer.Option(help="auto, cuda, native, numba, reference or cupy.", show_default="the file's, else auto")]
-Method = Annotated[str | None, typer.Option(help="How to solve; auto chooses by structure.", show_default="the file's, else auto")]
-Tolerance = Annotated[float | None, typer.Option(help="Largest certified relative gap.", show_default="the file's, else 1e-6")]
+Backend = Annotated[
+    str | None, typer.Option(help="auto, cuda, native, numba, reference or cupy.", show_default="the file's, else auto")
+]
+Method = Annotated[
+    str | None, typer.Option(help="How to solve; auto chooses by structure.", show_default="the file's, else auto")
+]
+Tolerance = Annotated[
+    float | None, typer.Option(help="Largest certified relative gap.", show_default="the file's, else 1e-6")
+]
 TimeLimit = Annotated[float | None, typer.Option(help="Stop after this many seconds.", metavar="SECONDS")]
 IterationLimit = Annotated[int | None, typer.Option(help="Stop after this many iterations.", metavar="N")]
 
 
 def plan(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A TOML file, or the name of a packaged scenario.", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where to write the plan folder.", show_default=False)],
+    scenario: Annotated[
+        str,
+        typer.Argument(metavar="SCENARIO", help="A TOML file, or the name of a packaged scenario.", show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where to write the plan folder.", show_default=False)
+    ],
     backend: Backend = None,
     method: Method = None,
     tolerance: Tolerance = None,
@@ -37,8 +48,8 @@ def plan(
 ) -> None:
     """Compute a plan from a scenario, certify it, and write a plan folder.
 
-    Exit code 0: optimal; 3: infeasible or unbounded, with the diagnosis; 4: a limit was reached; 130: interrupted. In the
-    last two cases the best plan found and its certified gap are written.
+    Exit code 0: optimal; 3: infeasible or unbounded, with the diagnosis; 4: a limit was reached; 130: interrupted.
+    After 4 and 130 the folder holds the best plan found and its certified gap.
     """
     given = {
         "backend": backend,
@@ -89,7 +100,10 @@ def verify(folder: Folder, as_json: Json = False) -> None:
 
 def report(
     folder: Folder,
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="The HTML file to write.", show_default="PLAN/report.html")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="The HTML file to write.", show_default="PLAN/report.html"),
+    ] = None,
 ) -> None:
     """Write one static HTML file about a plan: no script, no network."""
     from ..report.html import write_report

@@ -32,7 +32,7 @@ class Steps:
             self._worst = math.nan
 
     def follow(self, tolerance: float) -> Callable[[Mapping[str, Any]], None] | None:
-        """A callback for ``on_progress`` that shows iterations and residuals, and how far they have come to ``tolerance``."""
+        """A callback for ``on_progress`` that shows iterations, residuals, and how near they are to ``tolerance``."""
         if self._progress is None:
             return None
         return lambda facts: self._show(facts, tolerance)
@@ -49,7 +49,9 @@ class Steps:
             self._worst = worst if math.isnan(self._worst) else max(worst, self._worst)
             share = _share(self._worst, worst, tolerance)
         for task in self._progress.task_ids:
-            self._progress.update(task, description="  ".join(words), total=None if share is None else 1.0, completed=share or 0.0)
+            self._progress.update(
+                task, description="  ".join(words), total=None if share is None else 1.0, completed=share or 0.0
+            )
 
 
 def _share(first: float, now: float, goal: float) -> float | None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..report.numbers import change, exact, percent, quantity
+from ..report.labels import entries, leading, of_each_sector, records
+from ..report.numbers import amount, change, counted, exact, percent
 from .console import label, print_table
 
 if TYPE_CHECKING:
     from ..planning.result import PlanResult
+    from ..solvers.solution import SolveInfo
 
 TOP = 5
 
@@ -25,12 +27,14 @@ def print_plan(result: PlanResult) -> None:
         lines.append(f"objective  {exact(result.objective)} {result.objective_unit}")
     if math.isfinite(result.gap):
         best = result.upper_bound if result.sense == "max" else result.lower_bound
-        lines.append(f"certified  the best possible is {goal} {exact(best)}; gap {result.gap:.1e}, asked for {result.info.tolerance:.0e}")
+        lines.append(
+            f"certified  the best possible is {goal} {exact(best)}; "
+            f"gap {result.gap:.1e}, asked for {result.info.tolerance:.0e}"
+        )
     seconds = result.info.seconds.get("total", math.nan)
-    lines.append(
-        f"size       {len(result.consumption):,} products, {len(result.activity):,} techniques, {len(result.limits)} limits"
-    )
-    lines.append(f"work       {seconds:.3g} s, {result.info.iterations:,} iterations of {result.info.method} on {result.info.backend}")
+    size = [(len(result.consumption), "product"), (len(result.activity), "technique"), (len(result.limits), "limit")]
+    lines.append("size       " + ", ".join(counted(number, word) for number, word in size))
+    lines.append(f"work       {seconds:.3g} s, {work(result.info)}")
     if result.info.why:
         lines.append(f"why        {result.info.why}")
     lines += [f"note       {note}" for note in (*result.notes, *result.info.notes)]
@@ -43,20 +47,25 @@ def print_plan(result: PlanResult) -> None:
     _print_prices(result)
 
 
+def work(info: SolveInfo) -> str:
+    """Words for method, iterations and backend."""
+    count = f", {info.iterations:,} iterations" if info.iterations else ""
+    return f"method {info.method}{count}, backend {info.backend}"
+
+
 def _print_limits(result: PlanResult) -> None:
     if not result.limits:
         return
     rows = []
     for limit in result.limits:
-        row = result.use.loc[limit.name]
+        use = float(result.use["use"].to_dict()[limit.name])
         bound = limit.upper if math.isfinite(limit.upper) else limit.lower
-        kind = "at most" if math.isfinite(limit.upper) else "at least"
-        use = float(row["use"])
+        sign = "<=" if math.isfinite(limit.upper) else ">="
         rows.append(
             (
-                limit.name,
-                quantity(use, limit.unit),
-                f"{kind} {quantity(bound, limit.unit)}",
+                f"{limit.name}, {limit.unit}".rstrip(", "),
+                amount(use, limit.unit),
+                f"{sign} {amount(bound, limit.unit)}",
                 percent(use / bound) if bound else "n/a",
                 change(use / limit.base) if limit.base else "n/a",
             )
@@ -70,7 +79,7 @@ def _print_bottlenecks(result: PlanResult) -> None:
         return
     rows = [
         (f"{label(name)}, {kind}", f"{float(row['rent']):.4g}", f"{float(row['one_more_percent']):+.4g}")
-        for (kind, name), row in found.head(TOP).iterrows()
+        for (kind, name), row in records(found.head(TOP))
     ]
     more = f", {TOP} of {len(found)}" if len(found) > TOP else ""
     print_table(f"What binds{more}", ("bound", f"rent, {result.objective_unit} per unit", "one percent more"), rows)
@@ -79,10 +88,12 @@ def _print_bottlenecks(result: PlanResult) -> None:
 def _print_prices(result: PlanResult) -> None:
     if not (result.prices > 0).any() or not (result.targets > 0).any():
         return
-    relative = result.normalised_prices().sort_values(ascending=False, kind="stable").head(TOP)
+    relative = leading(result.normalised_prices().sort_values(ascending=False, kind="stable"), TOP)
     names = product_names(result)
-    rows = [(names(key), f"{float(value):.4g}") for key, value in relative.items()]
-    print_table("Dearest products (the basket's average is 1)", ("product", "price"), rows)
+    rows = [(names(key), f"{value:.4g}") for key, value in entries(relative)]
+    print_table(
+        f"Dearest products (the basket's average is 1){of_each_sector(relative.index)}", ("product", "price"), rows
+    )
 
 
 def product_names(result: PlanResult) -> Callable[[Any], str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import OptionError, ProblemError
-from ..report.numbers import quantity
+from ..report.labels import entries, records
+from ..report.numbers import amount, quantity
 from .console import Exit, finish, label, print_json, print_table, say
 from .plan import Json
 from .progress import steps
@@ -19,15 +21,24 @@ if TYPE_CHECKING:
     from ..data.economy import Economy
 
 Table = Annotated[
-    str, typer.Argument(metavar="TABLE", help="A data set's name, a folder with economy.toml, or one table file.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="TABLE", help="A data set's name, a folder with economy.toml, or one table file.", show_default=False
+    ),
 ]
 Year = Annotated[int | None, typer.Option(help="Year, for data sets that have several.", show_default="the last")]
 Technology = Annotated[str | None, typer.Option(help="Which coefficients, where there are several: total or domestic.")]
-Assumption = Annotated[str | None, typer.Option(help="Supply-use tables: joint, industry-technology or product-technology.")]
+Assumption = Annotated[
+    str | None, typer.Option(help="Supply-use tables: joint, industry-technology or product-technology.")
+]
 Kind = Annotated[str | None, typer.Option("--table", help="A or Z: what a single table file holds.", metavar="A|Z")]
 With = Annotated[
     list[str] | None,
-    typer.Option("--with", help="More files for a single table: demand=, output=, factors= or intensities=FILE.", metavar="PART=FILE"),
+    typer.Option(
+        "--with",
+        help="More files for a single table: demand=, output=, factors= or intensities=FILE.",
+        metavar="PART=FILE",
+    ),
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write all rows as CSV.", metavar="FILE")]
 Parquet = Annotated[Path | None, typer.Option("--parquet", help="Write all rows as Parquet.", metavar="FILE")]
@@ -67,7 +78,9 @@ def balance(
     demand: Annotated[str, typer.Option(help="A demand category, region, or 'total'.")] = "total",
     indicators: Annotated[
         list[str] | None,
-        typer.Option("--indicator", "-i", help="Indicator or alias to show; repeat for several.", show_default="the first three"),
+        typer.Option(
+            "--indicator", "-i", help="Indicator or alias to show; repeat for several.", show_default="the first three"
+        ),
     ] = None,
     year: Year = None,
     technology: Technology = None,
@@ -85,25 +98,37 @@ def balance(
     """
     with steps(quiet=as_json) as step:
         step.begin(f"reading {table}")
-        economy = _load(table, year=year, technology=technology, assumption=assumption, table=kind, parts=parts).for_demand(demand)
+        economy = _load(
+            table, year=year, technology=technology, assumption=assumption, table=kind, parts=parts
+        ).for_demand(demand)
         wanted = economy.demand(demand)
         shown = _indicators(economy, indicators)
         step.begin("solving")
         rows, use = _balance(economy, wanted)
     _export(rows, csv, parquet)
-    totals = {"final_demand": float(wanted.sum()), "gross_output": float(rows["gross_output"].sum())}
+    columns = ["final_demand", "gross_output", *(f"footprint {name}" for name in shown if f"footprint {name}" in rows)]
+    largest = rows[columns].sort_values(columns[min(2, len(columns) - 1)], ascending=False, kind="stable").head(top)
     if as_json:
-        print_json({"economy": economy.name, "demand": demand, **totals, "use": use, "units": economy.indicator_units})
+        totals = {"final_demand": float(wanted.sum()), "gross_output": float(rows["gross_output"].sum())}
+        units = {"product": economy.unit, **_units(economy)}
+        print_json(
+            {"economy": economy.name, "demand": demand, **totals, "use": use, "units": units, "largest": largest.T}
+        )
         return
-    unit = economy.unit if isinstance(economy.unit, str) else ""
-    typer.echo(f"{economy.name}: final demand {demand!r} of {quantity(totals['final_demand'], unit)}")
-    print_table("Use", ("indicator", "total"), [(str(k), quantity(float(v), str(economy.indicator_units[k]))) for k, v in use.items()])
-    _print_balance(economy, rows, shown, top)
+    typer.echo(f"{economy.name}: final demand {demand!r}, {len(rows):,} products")
+    print_table(
+        "Use",
+        ("indicator", "total"),
+        [(str(k), quantity(v, _units(economy)[k])) for k, v in entries(use)],
+    )
+    _print_balance(economy, rows[columns], largest)
 
 
 def values(
     table: Table,
-    by: Annotated[str, typer.Option(help="Indicator or alias to value products by: labour, energy, ghg, ...")] = "labour",
+    by: Annotated[
+        str, typer.Option(help="Indicator or alias to value products by: labour, energy, ghg, ...")
+    ] = "labour",
     year: Year = None,
     technology: Technology = None,
     assumption: Assumption = None,
@@ -131,8 +156,10 @@ def values(
         return
     ordered = rows.sort_values("value", ascending=False, kind="stable").head(top)
     names = economy.readable_names()
-    lines = [(_named(names, k), f"{row['direct']:.6g}", f"{row['value']:.6g}") for k, row in ordered.iterrows()]
-    print_table(f"{economy.name}: {name} in {unit}, {len(lines)} of {len(rows):,}", ("product", "direct", "value"), lines)
+    lines = [(_named(names, k), f"{row['direct']:.6g}", f"{row['value']:.6g}") for k, row in records(ordered)]
+    print_table(
+        f"{economy.name}: {name} in {unit}, {len(lines)} of {len(rows):,}", ("product", "direct", "value"), lines
+    )
 
 
 def _load(name: str, *, parts: list[str] | None, **options: Any) -> Economy:
@@ -196,31 +223,38 @@ def _balance(economy: Economy, wanted: pd.Series) -> tuple[pd.DataFrame, pd.Seri
     return rows, economy.use(activity)
 
 
-def _print_balance(economy: Economy, rows: pd.DataFrame, shown: list[str], top: int) -> None:
-    feet = [name for name in shown if f"footprint {name}" in rows]
-    columns = ["final_demand", "gross_output", *(f"footprint {name}" for name in feet)]
-    heads = ["final demand", "gross output", *(f"footprint {name}" for name in feet)]
-    units = ["", "", *(str(economy.indicator_units[name]) for name in feet)]
+def _print_balance(economy: Economy, rows: pd.DataFrame, largest: pd.DataFrame) -> None:
+    own = economy.unit if isinstance(economy.unit, str) else ""
+    units = [_units(economy)[c.removeprefix("footprint ")] if c.startswith("footprint ") else own for c in rows.columns]
+    heads = [f"{c.replace('_', ' ')}, {unit}".rstrip(", ") for c, unit in zip(rows.columns, units, strict=True)]
     names = economy.readable_names()
-    by = columns[2] if feet else "gross_output"
 
-    def lines(table: pd.DataFrame, words: Any) -> list[tuple[str, ...]]:
-        ordered = table.sort_values(by, ascending=False, kind="stable").head(top)
+    def lines(table: pd.DataFrame, words: Callable[[Any], str]) -> list[tuple[str, ...]]:
         return [
-            (words(key), *(quantity(float(row[c]), unit) for c, unit in zip(columns, units, strict=True)))
-            for key, row in ordered.iterrows()
+            (words(key), *(amount(float(value), unit) for value, unit in zip(row, units, strict=True)))
+            for key, row in zip(table.index, table.to_numpy(), strict=True)
         ]
 
     if economy.products.nlevels > 1:
-        regions = rows[columns].groupby(level=0, sort=False).sum()
-        print_table(f"By region, the {min(top, len(regions))} largest", ("region", *heads), lines(regions, str))
-    title = f"By product, the {min(top, len(rows))} largest of {len(rows):,}"
-    print_table(title, ("product", *heads), lines(rows[columns], lambda key: _named(names, key)))
+        groups = rows.groupby(level=0, sort=False).sum()
+        groups = groups.sort_values(
+            groups.columns[min(2, len(groups.columns) - 1)], ascending=False, kind="stable"
+        ).head(len(largest))
+        level = str(economy.products.names[0] or "group")
+        print_table(f"By {level}, the {len(groups)} largest", (level, *heads), lines(groups, str))
+    title = f"By product, the {len(largest)} largest of {len(rows):,}"
+    print_table(title, ("product", *heads), lines(largest, lambda key: _named(names, key)))
+
+
+def _units(economy: Economy) -> dict[str, str]:
+    """Indicator -> its unit."""
+    assert economy.indicator_units is not None  # the economy fills them in
+    return {str(name): str(unit) for name, unit in economy.indicator_units.items()}
 
 
 def _per_unit(economy: Economy, indicator: str) -> str:
     unit = economy.unit if isinstance(economy.unit, str) and economy.unit else "unit of product"
-    return f"{economy.indicator_units[indicator]} per {unit}".strip()
+    return f"{_units(economy)[indicator]} per {unit}".strip()
 
 
 def _named(names: pd.Series, key: Any) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProblemError
+from .facts import Facts
 from .page import Cell, Markup, page, paragraph, section, table
-from .sections import SECTIONS, Facts
+from .sections import SECTIONS
 
 if TYPE_CHECKING:
     from ..planning.result import PlanResult
@@ -43,7 +44,9 @@ def write_report(plan: PlanResult | str | Path, path: str | Path) -> Path:
 def provenance(facts: Facts) -> str:
     """Where the numbers come from: input files with their hashes, the scenario, versions, options, timings."""
     record = facts.record
-    parts = [paragraph(f"Computed {record['created']} from {record['economy']['name']}.") if "created" in record else ""]
+    parts = [
+        paragraph(f"Computed {record['created']} from {record['economy']['name']}.") if "created" in record else ""
+    ]
     inputs: list[tuple[Cell, Cell]] = [
         (Markup(_code(entry["path"])), Markup(_code(entry["sha256"]))) for entry in record.get("inputs", [])
     ]
@@ -51,16 +54,24 @@ def provenance(facts: Facts) -> str:
         parts.append(table(("input file", "SHA-256"), inputs, caption="Inputs", classes=("label", "label")))
     scenario = record.get("scenario")
     if scenario:
-        text = f"<pre>{escape(str(scenario['text']))}</pre>"
-        parts.append(f"<details><summary>Scenario {escape(str(scenario.get('path', '')))}, word for word</summary>{text}</details>")
+        title, text = escape(str(scenario["path"])), escape(str(scenario["text"]))
+        parts.append(f"<details><summary>Scenario {title}, word for word</summary><pre>{text}</pre></details>")
     info = facts.result.info
-    facts_table: list[tuple[Cell, Cell]] = [("method", info.method), ("why", info.why), ("backend", f"{info.backend}, {info.device}")]
+    facts_table: list[tuple[Cell, Cell]] = [
+        ("method", info.method),
+        ("why", info.why),
+        ("backend", f"{info.backend}, {info.device}"),
+    ]
     facts_table += [(f"option {key}", str(value)) for key, value in facts.result.options.items() if value is not None]
     facts_table += [(f"seconds, {key}", f"{value:.3g}") for key, value in _flat(info.seconds)]
     facts_table += [(key, str(value)) for key, value in record.get("software", {}).items()]
     facts_table += [("note", note) for note in (*facts.result.notes, *info.notes)]
-    inner = table(("", ""), [row for row in facts_table if row[1]], caption="How it was computed", classes=("label", "label"))
-    return section("Provenance", *parts, f"<details><summary>Method, options, versions, timings, notes</summary>{inner}</details>")
+    inner = table(
+        ("", ""), [row for row in facts_table if row[1]], caption="How it was computed", classes=("label", "label")
+    )
+    return section(
+        "Provenance", *parts, f"<details><summary>Method, options, versions, timings, notes</summary>{inner}</details>"
+    )
 
 
 def _facts(plan: PlanResult | str | Path) -> Facts:

@@ -15,8 +15,25 @@ def quantity(value: float, unit: str = "", digits: int = 4) -> str:
     >>> quantity(4.9213e12, "kg CO2e"), quantity(5889154.4, "million EUR"), quantity(0.4398)
     ('4.921 trillion kg CO2e', '5,889,154 million EUR', '0.4398')
     """
-    text = _plain(value, digits) if unit.casefold().startswith(_MULTIPLIERS) else _worded(value, digits)
-    return f"{text} {unit}".rstrip()
+    return f"{amount(value, unit, digits)} {unit}".rstrip()
+
+
+def amount(value: float, unit: str, digits: int = 4) -> str:
+    """The number of :func:`quantity` alone, where the unit stands elsewhere.
+
+    >>> amount(1.442e6, "million USD"), amount(1.442e6, "kt")
+    ('1,442,000', '1.442 million')
+    """
+    return _plain(value, digits) if unit.casefold().startswith(_MULTIPLIERS) else _worded(value, digits)
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "limit"), counted(1200, "product")
+    ('1 limit', '1,200 products')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def percent(ratio: float, digits: int = 2) -> str:
@@ -31,10 +48,13 @@ def percent(ratio: float, digits: int = 2) -> str:
 def change(ratio: float, digits: int = 2) -> str:
     """Format a ratio to a base as a signed change in percent.
 
-    >>> change(0.95), change(1.02)
-    ('-5.00 %', '+2.00 %')
+    >>> change(0.95), change(1.02), change(1 - 1e-12)
+    ('-5.00 %', '+2.00 %', '0.00 %')
     """
-    return f"{100 * (ratio - 1):+,.{digits}f} %" if math.isfinite(ratio) else _odd(ratio)
+    if not math.isfinite(ratio):
+        return _odd(ratio)
+    percentage = round(100 * (ratio - 1), digits)
+    return f"{percentage:+,.{digits}f} %" if percentage else f"{0:.{digits}f} %"
 
 
 def exact(value: float) -> str:

@@ -43,7 +43,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str, 
 
 def tiles(pairs: Iterable[tuple[str, Cell, Cell]]) -> str:
     """A row of figures: (name, value, a line below it)."""
-    cells = [f"<div class='tile'><dt>{escape(n)}</dt><dd>{html(v)}<small>{html(s)}</small></dd></div>" for n, v, s in pairs]
+    cells = [
+        f"<div class='tile'><dt>{escape(n)}</dt><dd>{html(v)}<small>{html(s)}</small></dd></div>" for n, v, s in pairs
+    ]
     return f"<dl class='tiles'>{''.join(cells)}</dl>"
 
 
@@ -75,7 +77,8 @@ STYLE = """
 --plain:#5fb0c4;--bind:#e08a4c;--up:#5fb0c4;--down:#e08a4c;--track:#2a2f34;--good:#7cc48f;--bad:#ea8277;
 --l0:#5fb0c4;--l1:#e08a4c;--l2:#a996d6;--l3:#b3c463}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+body{margin:0;background:var(--paper);color:var(--ink);
+font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:66rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:1.6rem;line-height:1.2;margin:0 0 .25rem}
 h2{font-size:1.15rem;margin:0 0 .5rem;padding-top:.25rem}
@@ -83,7 +86,8 @@ h3{font-size:1rem;margin:1rem 0 .25rem}
 p{margin:.25rem 0 .75rem;max-width:46rem}
 .soft,small,caption{color:var(--soft)}
 section{border-top:1px solid var(--rule);margin-top:1.75rem;padding-top:.75rem}
-.badge{display:inline-block;border:1px solid currentColor;border-radius:1rem;padding:0 .7rem;font-size:.9rem;font-weight:600}
+.badge{display:inline-block;border:1px solid currentColor;border-radius:1rem;padding:0 .7rem;
+font-size:.9rem;font-weight:600}
 .good{color:var(--good)}.bad{color:var(--bad)}.bind{color:var(--bind)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(11.5rem,1fr));gap:.75rem;margin:1rem 0}
 .tile{background:var(--card);border:1px solid var(--rule);border-radius:.4rem;padding:.6rem .8rem;min-width:0}
@@ -113,8 +117,11 @@ rect.down{fill:var(--down)}rect.mark{fill:var(--ink)}
 .swatch0{background:var(--l0)}.swatch1{background:var(--l1)}.swatch2{background:var(--l2)}.swatch3{background:var(--l3)}
 .legend .key{margin-right:1rem;font-size:.88rem;white-space:nowrap}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:0 2rem}
-@media (max-width:34rem){.num{white-space:normal}.pair{grid-template-columns:1fr}.barcell{min-width:3.5rem;width:18%}th,td{padding:.28rem .3rem}.label{min-width:6.5rem}}
-pre{overflow-x:auto;font-size:.82rem;background:var(--card);border:1px solid var(--rule);border-radius:.4rem;padding:.6rem .8rem}
+@media (max-width:34rem){.num{white-space:normal}
+.pair{grid-template-columns:1fr}.barcell{min-width:3.5rem;width:18%}
+th,td{padding:.28rem .3rem}.label{min-width:6.5rem}}
+pre{overflow-x:auto;font-size:.82rem;background:var(--card);border:1px solid var(--rule);
+border-radius:.4rem;padding:.6rem .8rem}
 summary{cursor:pointer}
 @media print{section{break-inside:avoid}}
 """

@@ -7,7 +7,7 @@ text: they sit in table cells beside their number, which keeps them readable on 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 Point = tuple[float, float]
@@ -19,7 +19,7 @@ def bar(value: float, largest: float, *, mark: float | None = None, kind: str = 
     >>> "width='50.00'" in bar(1.0, 2.0)
     True
     """
-    parts = [f"<rect class='track' x='0' y='2' width='100' height='8'/>"]
+    parts = ["<rect class='track' x='0' y='2' width='100' height='8'/>"]
     parts.append(f"<rect class='{kind}' x='0' y='2' width='{_share(value, largest):.2f}' height='8'/>")
     if mark is not None and math.isfinite(mark):
         at = min(_share(mark, largest), 99.4)
@@ -40,7 +40,7 @@ def signed_bar(value: float, largest: float) -> str:
 
 
 def histogram(values: Sequence[float], edges: Sequence[float], title: str, marker: float | None = None) -> str:
-    """Counts of ``values`` between ``edges`` (evenly drawn, last bin closed); ``marker`` is a vertical reference line."""
+    """Counts of ``values`` between ``edges`` (drawn evenly, last bin closed); ``marker`` is a reference line."""
     counts = [0] * (len(edges) - 1)
     for value in values:
         if edges[0] <= value <= edges[-1]:
@@ -56,7 +56,7 @@ def histogram(values: Sequence[float], edges: Sequence[float], title: str, marke
             f"height='{h:.1f}'><title>{escape(words)}</title></rect>"
         )
         if count:
-            parts.append(_text(i * step + step / 2, height - h + 10, str(count), "middle"))
+            parts.append(_text(i * step + step / 2, height - h + 10, _count(count), "middle"))
     if marker is not None and edges[0] <= marker <= edges[-1]:
         x = _position(marker, edges) * step
         parts.append(f"<line class='axis dashed' x1='{x:.1f}' x2='{x:.1f}' y1='6' y2='{height + 14}'/>")
@@ -68,8 +68,8 @@ def histogram(values: Sequence[float], edges: Sequence[float], title: str, marke
     return _chart_frame(width, height + 36, title, "".join(parts))
 
 
-def log_lines(series: dict[str, Sequence[Point]], title: str, target: float | None = None) -> str:
-    """Curves with a logarithmic vertical axis, such as residuals against iterations; non-positive points are left out."""
+def log_lines(series: Mapping[str, Sequence[Point]], title: str, target: float | None = None) -> str:
+    """Curves on a logarithmic vertical axis, as residuals against iterations; points <= 0 are left out."""
     kept = {name: [(x, y) for x, y in points if y > 0 and math.isfinite(y)] for name, points in series.items()}
     kept = {name: points for name, points in kept.items() if points}
     if not kept:
@@ -98,7 +98,9 @@ def log_lines(series: dict[str, Sequence[Point]], title: str, target: float | No
         parts.append(f"<polyline class='line line{i % 4}' points='{path}'><title>{escape(name)}</title></polyline>")
     parts.append(_text(left, top + height + 18, f"{x0:,.0f}", "start"))
     parts.append(_text(width, top + height + 18, f"{x1:,.0f} iterations", "end"))
-    legend = "".join(f"<span class='key'><i class='swatch swatch{i % 4}'></i>{escape(n)}</span>" for i, n in enumerate(kept))
+    legend = "".join(
+        f"<span class='key'><i class='swatch swatch{i % 4}'></i>{escape(n)}</span>" for i, n in enumerate(kept)
+    )
     return _chart_frame(width, top + height + 26, title, "".join(parts)) + f"<p class='legend'>{legend}</p>"
 
 
@@ -118,6 +120,10 @@ def _position(value: float, edges: Sequence[float]) -> float:
 
 def _tick(value: float) -> str:
     return f"{value:.3g}"
+
+
+def _count(number: int) -> str:
+    return str(number) if number < 10_000 else f"{number / 1000:,.0f}k"
 
 
 def _text(x: float, y: float, words: str, anchor: str) -> str:
