@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,11 @@ class Facts:
 
     result: PlanResult
     record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a plan: a point within every balance and limit."""
+        return math.isfinite(self.result.objective)
 
     def name(self, label: Any) -> Markup:
         """Words for the label of a product or technique: its name with the code in small print, or the code."""

@@ -117,7 +117,7 @@ rect.down{fill:var(--down)}rect.mark{fill:var(--ink)}
 .swatch0{background:var(--l0)}.swatch1{background:var(--l1)}.swatch2{background:var(--l2)}.swatch3{background:var(--l3)}
 .legend .key{margin-right:1rem;font-size:.88rem;white-space:nowrap}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:0 2rem}
-@media (max-width:34rem){.num{white-space:normal}
+@media (max-width:34rem){.wrap{white-space:normal}
 .pair{grid-template-columns:1fr}.barcell{min-width:3.5rem;width:18%}
 th,td{padding:.28rem .3rem}.label{min-width:6.5rem}}
 pre{overflow-x:auto;font-size:.82rem;background:var(--card);border:1px solid var(--rule);

@@ -23,7 +23,7 @@ def consumption(facts: Facts) -> str:
     """Consumption against the targets."""
     result = facts.result
     wanted = result.targets[result.targets > 0]
-    if wanted.empty:
+    if wanted.empty or not facts.made:
         return ""
     ratio = (result.consumption.reindex(wanted.index) / wanted).astype(float)
     title = "Consumption against target"
@@ -67,7 +67,7 @@ def _fulfilment(facts: Facts, ratio: pd.Series, wanted: pd.Series, title: str, m
 def prices(facts: Facts) -> str:
     """The dearest products and how far prices spread around the basket's."""
     result = facts.result
-    if not (result.prices > 0).any() or not (result.targets > 0).any():
+    if not facts.made or not (result.prices > 0).any() or not (result.targets > 0).any():
         return ""
     relative = result.normalised_prices()
     top = leading(relative.sort_values(ascending=False, kind="stable"), TOP)
@@ -114,7 +114,7 @@ def _spread(relative: np.ndarray[Any, Any]) -> str:
 def activities(facts: Facts) -> str:
     """What grows and what shrinks against the base plan."""
     result, base = facts.result, facts.result.base
-    if base is None:
+    if base is None or not facts.made:
         return ""
     plan = result.activity.to_numpy(float)
     old = base.reindex(result.activity.index).fillna(0.0).to_numpy(float)

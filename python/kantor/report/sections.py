@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ..solvers.solution import Status
 from . import svg
 from .facts import TOP, Facts
 from .labels import records
-from .numbers import change, counted, exact, percent, quantity
+from .numbers import amount, change, counted, exact, percent, quantity
 from .page import Cell, Markup, paragraph, section, table, tiles
 from .products import activities, consumption, prices
 
 if TYPE_CHECKING:
+    from ..planning.limits import ResolvedLimit
     from ..planning.result import PlanResult
 
 _GOALS = {
@@ -52,49 +54,53 @@ def head(facts: Facts) -> str:
 def certificate(facts: Facts) -> str:
     """What "certified" means, in two sentences."""
     r = facts.result
-    if not (math.isfinite(r.lower_bound) and math.isfinite(r.upper_bound)):
-        return section(
-            "What is certified",
-            paragraph("This plan has no certified interval: " + (r.info.why or r.status.value) + "."),
+    title = "What is certified"
+    if r.status is Status.PRIMAL_INFEASIBLE:
+        text = (
+            "No plan keeps every balance and limit. The prices and rents in the plan folder prove it: by them, what is "
         )
+        text += "asked for is worth more than everything that limits it. “kantor verify” rechecks that proof."
+        return section(title, paragraph(text), paragraph(f"The solver's words: {r.info.why}.") if r.info.why else "")
+    if not (math.isfinite(r.lower_bound) and math.isfinite(r.upper_bound)):
+        return section(title, paragraph("This plan has no certified interval: " + (r.info.why or r.status.value) + "."))
     own, other = ("lower", "upper") if r.sense == "max" else ("upper", "lower")
     text = (
         f"The {own} end is what this plan achieves within every balance and limit; the {other} end follows from "
         "its prices and rents, and no plan can pass it. Both hold for the raw input in exact arithmetic, and “kantor "
         "verify” recomputes them with code that shares nothing with the solver."
     )
-    return section("What is certified", paragraph(text))
+    return section(title, paragraph(text))
 
 
 def limits(facts: Facts) -> str:
     """Limits, how far each is used, and what it is worth."""
     result = facts.result
-    if not result.limits:
+    if not result.limits or not all(math.isfinite(use) for use in result.use["use"]):
         return ""
     binding = {name for kind, name in result.bottlenecks().index if kind != "capacity"}
     rows: list[Sequence[Cell]] = []
     for limit in result.limits:
         row: dict[Any, Any] = result.use.loc[limit.name].to_dict()
         bound = limit.upper if math.isfinite(limit.upper) else limit.lower
-        kind = "at most" if math.isfinite(limit.upper) else "at least"
-        used, scale = float(row["use"]), max(abs(float(row["use"])), abs(bound))
-        bar = svg.bar(used, scale, mark=bound, kind="binding" if limit.name in binding else "plain")
-        words = (
-            f"{limit.name} ({limit.indicator})" if limit.name.casefold() != limit.indicator.casefold() else limit.name
-        )
+        sign = "≤" if math.isfinite(limit.upper) else "≥"
+        used, holds = float(row["use"]), limit.name in binding
+        words = f"{escape(limit.name)} <small>{escape(_what(limit))}</small>"
+        bar = svg.bar(used, max(abs(used), abs(bound)), mark=bound, kind="binding" if holds else "plain")
         rows.append(
             (
-                Markup(f"{escape(words)}{' <span class=bind>binds</span>' if limit.name in binding else ''}"),
-                quantity(used, limit.unit),
-                f"{kind} {quantity(bound, limit.unit)}",
+                Markup(words + (" <span class='bind'>binds</span>" if holds else "")),
+                amount(used, limit.unit),
+                f"{sign}\N{NO-BREAK SPACE}{amount(bound, limit.unit)}",
                 Markup(bar),
                 percent(used / bound) if bound else "n/a",
                 change(used / limit.base) if limit.base else "n/a",
             )
         )
     header = ("limit", "use", "bound", "", "use / bound", "against base")
-    classes = ("label", "num", "num", "barcell", "num", "num")
+    classes = ("label", "num wrap", "num wrap", "barcell", "num", "num")
     note = "The base is what the targets would take at full scale with the base year's technology."
+    if not facts.made:
+        note = "The use is that of the best point the solver reached; it is no plan. " + note
     return section("Limits", table(header, rows, caption=note, classes=classes), _other_use(facts))
 
 
@@ -114,6 +120,8 @@ def _other_use(facts: Facts) -> str:
 
 def bottlenecks(facts: Facts) -> str:
     """What binds and what relaxing it would bring."""
+    if not facts.made:
+        return ""
     found = facts.result.bottlenecks()
     if found.empty:
         return section("Bottlenecks", paragraph("No limit and no capacity binds."))
@@ -128,7 +136,9 @@ def bottlenecks(facts: Facts) -> str:
     note = f"One percent more: change of the objective ({unit}) if the bound were one percent wider. Rent: per unit"
     note += f". {more} more are in the plan folder." if more > 0 else "."
     header = ("what binds", "bound", "", "one percent more", "rent")
-    return section("Bottlenecks", table(header, rows, caption=note, classes=("label", "num", "barcell", "num", "num")))
+    return section(
+        "Bottlenecks", table(header, rows, caption=note, classes=("label", "num wrap", "barcell", "num", "num"))
+    )
 
 
 def convergence(facts: Facts) -> str:
@@ -147,6 +157,12 @@ def convergence(facts: Facts) -> str:
     return (
         section("Convergence", chart, paragraph("The dashed line is the tolerance asked for.", "soft")) if chart else ""
     )
+
+
+def _what(limit: ResolvedLimit) -> str:
+    """Indicator, where it has another name than the limit, and unit."""
+    named = limit.name.casefold() == limit.indicator.casefold()
+    return ", ".join(part for part in ("" if named else limit.indicator, limit.unit) if part)
 
 
 def _interval(result: PlanResult) -> Cell:
