@@ -287,7 +287,8 @@ void translate(std::exception_ptr pointer) {
 }
 
 void bind_arrays(py::module_& m) {
-  py::class_<DeviceArray>(m, "DeviceArray", "An array in device memory: float64, uint8, int32 or int64, C-contiguous.")
+  py::class_<DeviceArray>(m, "DeviceArray", py::module_local(),
+                          "An array in device memory: float64, uint8, int32 or int64, C-contiguous.")
       .def_static("from_host", &from_host, py::arg("array"), "Copy a NumPy array to the device.")
       .def_static("from_interface", &from_interface, py::arg("array"),
                   "View an array that has __cuda_array_interface__, without a copy; it is kept alive.")
@@ -308,7 +309,8 @@ void bind_arrays(py::module_& m) {
 void bind_kernels(py::module_& m) {
   const BucketLimits usual;
   const std::vector<Offset> limits{usual.thread, usual.warp, usual.block, usual.segment};
-  py::class_<DeviceCsr>(m, "DeviceCsr", "A sparse matrix in device memory, its rows sorted into buckets by length.")
+  py::class_<DeviceCsr>(m, "DeviceCsr", py::module_local(),
+                        "A sparse matrix in device memory, its rows sorted into buckets by length.")
       .def(py::init(&make_csr), py::arg("indptr"), py::arg("indices"), py::arg("data"), py::arg("columns"),
            py::arg("limits") = limits)
       .def_property_readonly("shape", [](const DeviceCsr& A) { return py::make_tuple(A.rows(), A.cols()); })
@@ -333,7 +335,8 @@ void bind_kernels(py::module_& m) {
   m.def("largest_magnitude", &py_largest_magnitude, py::arg("arrays"));
   m.def("primal_step", &py_primal_step, py::arg("state"), py::arg("last"));
   m.def("dual_step", &py_dual_step, py::arg("state"), py::arg("last"));
-  py::class_<PdhgBlocks>(m, "PdhgBlocks", "Runs the blocks of one state and keeps their recorded graphs.")
+  py::class_<PdhgBlocks>(m, "PdhgBlocks", py::module_local(),
+                         "Runs the blocks of one state and keeps their recorded graphs.")
       .def(py::init<>())
       .def("run", &py_run, py::arg("K"), py::arg("transpose"), py::arg("state"), py::arg("iterations"))
       .def_property_readonly("graphs", &PdhgBlocks::graphs);
@@ -350,7 +353,7 @@ void bind_device(py::module_& m) {
     const py::gil_scoped_release release;
     synchronise();
   });
-  py::class_<Stream>(m, "Stream", "The one stream kantor queues its work on.")
+  py::class_<Stream>(m, "Stream", py::module_local(), "The one stream kantor queues its work on.")
       .def(py::init<>())
       .def_property_readonly("ptr", [](const Stream&) { return stream_handle(); })
       .def("__cuda_stream__", [](const Stream&) { return py::make_tuple(0, stream_handle()); });

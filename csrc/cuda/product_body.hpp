@@ -103,12 +103,8 @@ struct ProductBody {
 
   template <class Block>
   KANTOR_TEAM void segment(Block& block, Offset item, Offset column0) const {
-    const Offset giant = A.rows.segment_owner[item];
-    const Offset row = A.rows.row(A.rows.first[kGiant] + giant);
-    const Offset begin = A.matrix.row_ptr[row] + (item - A.rows.giant_first[giant]) * A.rows.segment_length;
-    const Offset stop = A.matrix.row_ptr[row + 1];
-    const Offset end_of_segment = begin + A.rows.segment_length;
-    add_range(block, column0, begin, end_of_segment < stop ? end_of_segment : stop,
+    const Segment part = segment_of(A.rows, A.matrix.row_ptr, item);
+    add_range(block, column0, part.begin, part.end,
               [&](Offset column, double sum) { partials[item * k + column] = sum; });
   }
 

@@ -14,22 +14,20 @@ void reduce_columns(const ReduceItem* items, Offset count, Offset k, double* out
   if constexpr (Columns < kMostColumns) {
     if (k > Columns) return reduce_columns<2 * Columns, Element>(items, count, k, out);
   }
-  ReduceBody<Columns, Element> partial{};
-  ReduceChunksBody<Columns, typename Element::Join> whole{};
+  ItemArray list{};
+  Offset most_chunks = 0;
   for (Offset i = 0; i < count; ++i) {
-    partial.items[i] = items[i];
-    whole.chunks[i] = chunks_of(items[i].n, Columns);
-    partial.most_chunks = std::max(partial.most_chunks, whole.chunks[i]);
+    list.item[i] = items[i];
+    most_chunks = std::max(most_chunks, chunks_of(items[i].n, Columns));
   }
   const Offset column_tiles = (k + Columns - 1) / Columns;
-  double* memory = scratch(count * k * (partial.most_chunks + 1));
-  partial.k = whole.k = k;
-  whole.most_chunks = partial.most_chunks;
-  whole.results = memory;
-  whole.partials = partial.partials = memory + count * k;
-  launch({partial.most_chunks, count, column_tiles}, stream(), partial);
-  launch({1, count, column_tiles}, stream(), whole);
-  download(out, memory, static_cast<size_t>(count * k) * sizeof(double));
+  double* results = scratch(count * k * (most_chunks + 1));
+  double* partials = results + count * k;
+  launch({most_chunks, count, column_tiles}, stream(),
+         ReduceBody<Columns, Element, ItemArray>{list, k, most_chunks, partials});
+  launch({1, count, column_tiles}, stream(),
+         ReduceChunksBody<Columns, typename Element::Join, ItemArray>{list, k, most_chunks, partials, results});
+  download(out, results, static_cast<size_t>(count * k) * sizeof(double));
 }
 
 template <class Element>

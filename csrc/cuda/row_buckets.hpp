@@ -92,6 +92,21 @@ KANTOR_HD inline Tile tile_of(const RowBuckets& rows, Offset segments, int colum
   return Tile{kShort, block * items_per_block(kShort, columns)};
 }
 
+// The nonzeros [begin, end) of one segment of a giant row.
+struct Segment {
+  Offset row;
+  Offset begin;
+  Offset end;
+};
+
+KANTOR_HD inline Segment segment_of(const RowBuckets& rows, const Offset* row_ptr, Offset segment) {
+  const Offset giant = rows.segment_owner[segment];
+  const Offset row = rows.row(rows.first[kGiant] + giant);
+  const Offset begin = row_ptr[row] + (segment - rows.giant_first[giant]) * rows.segment_length;
+  const Offset end = begin + rows.segment_length;
+  return Segment{row, begin, end < row_ptr[row + 1] ? end : row_ptr[row + 1]};
+}
+
 // ---- building, on the host -----------------------------------------------------------------------------------------
 
 #if !defined(__CUDACC_RTC__)

@@ -22,6 +22,7 @@ struct ElementBody {
   }
 };
 
+// y <- a x + b y
 struct Axpby {
   double a;
   const double* x;
@@ -93,6 +94,12 @@ struct ReduceItem {
   Offset n;
 };
 
+// The items of one launch by value; a plain pointer to items in device memory does as well.
+struct ItemArray {
+  ReduceItem item[kMostItems];
+  KANTOR_HD const ReduceItem& operator[](Offset i) const { return item[i]; }
+};
+
 // What one element adds to a reduction.
 struct Product {
   using Join = Sum;
@@ -105,9 +112,9 @@ struct Magnitude {
 };
 
 // Block (chunk, item, column tile): partials (items, most chunks, k).
-template <int Columns, class Element>
+template <int Columns, class Element, class Items>
 struct ReduceBody {
-  ReduceItem items[kMostItems];
+  Items items;
   Offset k;
   Offset most_chunks;
   double* partials;
@@ -115,7 +122,7 @@ struct ReduceBody {
   template <class Block>
   KANTOR_TEAM void operator()(Block& block) const {
     constexpr int kSlots = kBlockThreads / Columns;
-    const ReduceItem& item = items[block.y()];
+    const ReduceItem item = items[block.y()];
     const Offset column0 = block.z() * Columns;
     const Offset begin = block.x() * chunk_rows(Columns);
     const Offset stop = begin + chunk_rows(Columns) < item.n ? begin + chunk_rows(Columns) : item.n;
@@ -137,9 +144,9 @@ struct ReduceBody {
 };
 
 // Block (0, item, column tile): results (items, k).
-template <int Columns, class Join>
+template <int Columns, class Join, class Items>
 struct ReduceChunksBody {
-  Offset chunks[kMostItems];
+  Items items;
   Offset k;
   Offset most_chunks;
   const double* partials;
@@ -148,20 +155,20 @@ struct ReduceChunksBody {
   template <class Block>
   KANTOR_TEAM void operator()(Block& block) const {
     constexpr int kSlots = kBlockThreads / Columns;
-    const Offset item = block.y();
+    const Offset chunks = chunks_of(items[block.y()].n, Columns);
     const Offset column0 = block.z() * Columns;
     block.template by_block<Join, Columns>(
         [&](int thread) {
           const Offset column = column0 + thread % Columns;
           double joined = Join::none();
           if (column >= k) return joined;
-          for (Offset c = thread / Columns; c < chunks[item]; c += kSlots) {
-            joined = Join::join(joined, partials[(item * most_chunks + c) * k + column]);
+          for (Offset c = thread / Columns; c < chunks; c += kSlots) {
+            joined = Join::join(joined, partials[(block.y() * most_chunks + c) * k + column]);
           }
           return joined;
         },
         [&](int thread, double joined) {
-          if (column0 + thread < k) results[item * k + column0 + thread] = joined;
+          if (column0 + thread < k) results[block.y() * k + column0 + thread] = joined;
         });
   }
 };
