@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from kantor import Economy, Limit
 from kantor.errors import ProblemError
 from kantor.planning.limits import parse_bound, resolve_limits
@@ -52,7 +53,9 @@ def test_ways_to_write_a_bound(economy: Economy, written: float | str, expected:
 
 
 def test_a_band_and_two_limits_on_one_indicator(economy: Economy) -> None:
-    found = resolve_limits({"work": Limit(indicator="labour", at_least="90%", at_most="110%"), "HOURS": 1.0}, economy, BASE)
+    found = resolve_limits(
+        {"work": Limit(indicator="labour", at_least="90%", at_most="110%"), "HOURS": 1.0}, economy, BASE
+    )
     assert [(limit.name, limit.lower, limit.upper) for limit in found] == [
         ("work", 180.0, pytest.approx(220.0)),
         ("HOURS", -np.inf, 1.0),

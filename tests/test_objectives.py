@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from kantor import Economy, Harmony, LogUtility, MaxScale, MinimiseUse, PowerUtility
 from kantor.errors import OptionError, ProblemError
 from kantor.solvers.problem import TermKind

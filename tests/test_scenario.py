@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import kantor as kt
 import numpy as np
 import pandas as pd
 import pytest
+
+import kantor as kt
 from kantor.errors import ProblemError
 from kantor.planning.objectives import Harmony, LogUtility, MaxScale, MinimiseUse, PowerUtility
 from kantor.planning.scenario import build, load_scenario, parse_scenario
@@ -122,7 +123,9 @@ def test_targets_from_a_file(folder: Path) -> None:
 
 
 def test_expansion_shares_the_weight_of_a_sector(folder: Path) -> None:
-    text = '[economy]\nsource = "small"\nexpand_to = 60\nseed = 3\n[objective]\nkind = "harmony"\nweights = {iron = 5}\n'
+    text = (
+        '[economy]\nsource = "small"\nexpand_to = 60\nseed = 3\n[objective]\nkind = "harmony"\nweights = {iron = 5}\n'
+    )
     plan = build(load_scenario(write(folder, text)))
     expansion = plan.economy.expansion
     assert expansion is not None
@@ -158,7 +161,10 @@ def test_expansion_refuses_what_it_would_split(folder: Path) -> None:
         (SMALL + "[objective]\nkind = 'harmony'\nsigma = 2\n", "sigma does not apply"),
         (SMALL + "[objective]\nkind = 'minimise-use'\nindicator = 'x'\nweights = 2\n", "weights does not apply"),
         (SMALL + "[horizon]\nyears = 5\n", r"\[horizon\] years = 5 is not supported"),
-        (SMALL + "[[technique]]\nproduct = 'a'\nname = 'b'\ninput = {}\n", "unknown key 'input'; did you mean 'inputs'"),
+        (
+            SMALL + "[[technique]]\nproduct = 'a'\nname = 'b'\ninput = {}\n",
+            "unknown key 'input'; did you mean 'inputs'",
+        ),
         ("x = = 1", "scenario.toml: "),
     ],
 )

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..data.labels import show
+from ..data.labels import show, show_some
 from ..solvers.dispatch import ProgramSolution, solve_program
+from ..solvers.leontief import values
 from ..solvers.program import PlanningProgram
 from ..solvers.solution import Status
 
@@ -66,7 +67,7 @@ def diagnose(plan: Plan, tolerance: float = 1e-6) -> Diagnosis:
     solution = solve_program(program, tolerance=tolerance)
     nothing = pd.DataFrame(columns=["kind", "name", "value", "share", "amount"])
     if solution.status is Status.DUAL_INFEASIBLE:
-        return Diagnosis(solution.status, nothing, lines=["nothing limits this plan: add a limit on something it uses"])
+        return Diagnosis(solution.status, nothing, lines=_unlimited(plan))
     if solution.status is not Status.PRIMAL_INFEASIBLE:
         line = f"no conflict was found: the plan's status is {solution.status.value}"
         return Diagnosis(solution.status, nothing, lines=[line])
@@ -76,6 +77,22 @@ def diagnose(plan: Plan, tolerance: float = 1e-6) -> Diagnosis:
     relaxation, relaxed = _least_relaxation(plan, program, limits, tolerance)
     found = Diagnosis(solution.status, conflict, limits, deliverable, relaxation, relaxed)
     return replace(found, lines=_in_words(plan, found))
+
+
+def _unlimited(plan: Plan) -> list[str]:
+    """What can grow without end: products that need no limited resource, found by the values of all limited ones."""
+    lines = ["nothing limits this plan: add a limit on something it uses"]
+    eco = plan.economy
+    upper = [limit for limit in plan.limits if np.isfinite(limit.upper)]
+    if not upper or not eco.is_square or np.isfinite(plan.capacities.to_numpy()).any():
+        return lines
+    need = sum(eco.indicator(limit.indicator).to_numpy(np.float64) / (abs(limit.upper) or 1.0) for limit in upper)
+    content = np.asarray(values(eco.input_coefficients, need))
+    free = np.flatnonzero((plan.compiled.targets > 0) & (content <= _NEGLIGIBLE * np.abs(content).max()))
+    if free.size:
+        names = show_some(eco.products[free])
+        lines = [f"nothing limits {names}: making it needs no limited resource, directly or indirectly"]
+    return lines
 
 
 def _conflict(plan: Plan, program: PlanningProgram, proof: ProgramSolution) -> pd.DataFrame:

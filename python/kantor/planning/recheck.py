@@ -11,6 +11,7 @@ for k terms, so that "holds" means: holds in exact arithmetic for the numbers st
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 LongArray = np.ndarray[Any, np.dtype[np.longdouble]]
 
 _CHUNK = 2_000_000  # nonzeros widened to longdouble at a time: 16 bytes each, three arrays
+# Rows whose sign the guard leaves open (relative excess up to this) are computed exactly, up to so many of them.
+_UNDECIDED, _EXACT_ROWS = 1e-12, 1000
 _UNIT = np.finfo(np.longdouble).eps / 2
 
 
@@ -129,44 +132,85 @@ def check_activity(problem: Problem, x: FloatArray, consumption: FloatArray) -> 
     made, used = product(problem.output, x), product(problem.input, x)
     net = made - used
     through = np.maximum(np.maximum(np.abs(made.high), np.abs(used.high)), np.abs(used.low))
-    use, gross_use = product(problem.resource_use, x), product(abs(problem.resource_use), np.abs(x)).high
     worst = _Worst()
     worst.add("sign", -x, np.abs(x))
     worst.add("capacity", x - problem.capacity, problem.capacity)
-    worst.add("limit", use.high - problem.upper, np.maximum(gross_use, _finite(problem.upper)))
-    worst.add("limit", problem.lower - use.low, np.maximum(gross_use, _finite(problem.lower)))
     if problem.kind == "scale":
         wanted = problem.targets > 0
         value = max(float((net.low[wanted] / problem.targets[wanted]).min()), 0.0)
         value = np.nextafter(value, 0.0)  # the division above rounds to nearest
-        demand = np.longdouble(value) * problem.targets
-        worst.add("balance", demand - net.low, np.maximum(through, np.abs(demand)))
+        due = (value, problem.targets)
     elif problem.kind == "use":
-        worst.add("balance", problem.targets - net.low, np.maximum(through, np.abs(problem.targets)))
+        due = (1.0, problem.targets)
         value = float(inner(problem.cost, x).high)
     else:
         utility = _given(problem.utility)
-        worst.add(
-            "balance", consumption - (net.low + problem.supply), np.maximum(through, consumption + problem.supply)
-        )
+        due = (1.0, consumption - problem.supply)  # one of the two is zero, so nothing is rounded
         worst.add("sign", -consumption, np.abs(consumption))
         worst.add("sign", np.where(utility.consumed, 0.0, np.abs(consumption)), np.abs(consumption))
         value = float(_utility_value(utility, consumption).low)
+    demand = np.longdouble(due[0]) * due[1]
+    rows = _Rows([(problem.output, 1), (problem.input, -1)], x, due, -1)
+    worst.add("balance", rows.settled(demand - net.low, np.maximum(through, np.abs(demand))), 1)
+    use, gross_use = product(problem.resource_use, x), product(abs(problem.resource_use), np.abs(x)).high
+    for sign, bound, excess in (
+        (1, problem.upper, use.high - problem.upper),
+        (-1, problem.lower, problem.lower - use.low),
+    ):
+        finite = np.where(np.isfinite(bound), bound, 0.0)
+        rows = _Rows([(problem.resource_use, 1)], x, (1.0, finite), sign)
+        worst.add("limit", rows.settled(excess, np.maximum(gross_use, np.abs(finite))), 1)
     return PrimalCheck(value, worst.violation, worst.culprit)
 
 
-def check_multipliers(problem: Problem, m: Multipliers) -> float:
+@dataclass(frozen=True)
+class _Rows:
+    """Rows sum_M s M x - factor * due, of which ``sign`` times should be <= 0; for those that rounding leaves open."""
+
+    matrices: list[tuple[sp.csr_array, int]]
+    x: FloatArray
+    due: tuple[float, FloatArray]
+    sign: int
+
+    def settled(self, excess: LongArray, scale: LongArray) -> LongArray:
+        """The excess relative to its scale, in exact rational arithmetic where the guard alone cannot tell its sign."""
+        relative = np.asarray(excess, np.longdouble) / np.where(scale > 0, scale, 1)
+        for i in np.flatnonzero((relative > 0) & (relative <= _UNDECIDED))[:_EXACT_ROWS].tolist():
+            exact = self.sign * self._exact(i)
+            relative[i] = float(exact / Fraction(float(scale[i]))) if scale[i] > 0 else float(exact)
+        return relative
+
+    def _exact(self, i: int) -> Fraction:
+        total = -Fraction(self.due[0]) * Fraction(float(self.due[1][i]))
+        for matrix, sign in self.matrices:
+            first, last = matrix.indptr[i], matrix.indptr[i + 1]
+            values, at = matrix.data[first:last].tolist(), self.x[matrix.indices[first:last]].tolist()
+            total += sign * sum((Fraction(a) * Fraction(b) for a, b in zip(values, at, strict=True)), Fraction(0))
+        return total
+
+
+@dataclass(frozen=True)
+class DualCheck:
+    """``bound``: what the multipliers prove; ``violation``: the largest relative excess of a column, at ``culprit``."""
+
+    bound: float
+    violation: float
+    culprit: int
+
+
+def check_multipliers(problem: Problem, m: Multipliers) -> DualCheck:
     """The bound on the objective that the multipliers prove: above the maximum, or below the minimum ("use").
 
     Weak duality with s_j = c_j + (R'(rents - floor rents))_j + capacity rent_j - (N'p)_j. A column with s_j < 0 is paid
     for either by its largest possible activity X_j (from a capacity or a limit, so the bound loses -s_j X_j), or by
     shrinking all prices; both give valid bounds and the better one counts. Negative multipliers prove nothing: nan.
+    ``violation`` says how far the multipliers as they stand are from needing no such payment.
     """
     parts = (m.prices, m.rents, m.floor_rents, m.capacity_rents)
     if any(bool(np.isnan(part).any() or (part < 0).any()) for part in parts):
-        return float("nan")
-    worth = product(problem.output.T.tocsr(), m.prices) - product(problem.input.T.tocsr(), m.prices)
-    charge = _charge(problem, m)
+        return DualCheck(float("nan"), float("inf"), 0)
+    made, used = product(problem.output.T.tocsr(), m.prices), product(problem.input.T.tocsr(), m.prices)
+    worth, charge = made - used, _charge(problem, m)
     excess = np.maximum((worth - charge).high, 0)
     limit_value = (
         inner(m.rents, problem.upper) - inner(m.floor_rents, problem.lower) + inner(m.capacity_rents, problem.capacity)
@@ -175,12 +219,15 @@ def check_multipliers(problem: Problem, m: Multipliers) -> float:
     candidates = []
     for boxed in (np.isfinite(largest), np.zeros(len(largest), bool)):
         shrink = _shrink(excess[~boxed], charge.low[~boxed])
-        over = (
-            np.maximum((_scaled(worth, shrink) - charge).high, 0)[boxed] if shrink > 0 else np.zeros(int(boxed.sum()))
-        )
-        paid = limit_value + Interval(0, inner(over, largest[boxed]).high)
+        paid_for = np.zeros(int(boxed.sum()))
+        if shrink > 0:
+            paid_for = np.maximum((_scaled(worth, shrink) - charge).high, 0)[boxed]
+        paid = limit_value + Interval(0, inner(paid_for, largest[boxed]).high)
         candidates.append(_bound_from(problem, m.prices, shrink, paid))
-    return max(candidates) if problem.kind == "use" else min(candidates)
+    size = np.abs(made.high) + np.abs(used.high) + np.abs(charge.high)
+    relative = excess / np.where(size > 0, size, 1)
+    bound = max(candidates) if problem.kind == "use" else min(candidates)
+    return DualCheck(bound, float(relative.max(initial=0)), int(relative.argmax()) if relative.size else 0)
 
 
 def proves_infeasible(problem: Problem, m: Multipliers) -> bool:
@@ -203,7 +250,7 @@ def proves_infeasible(problem: Problem, m: Multipliers) -> bool:
     )
     if problem.kind == "scale" and inner(m.prices, problem.targets).low < 0:
         return False  # then a larger scale would bring supply from outside
-    return bool(check_multipliers(free, m) > 0)
+    return check_multipliers(free, m).bound > 0
 
 
 def _bound_from(problem: Problem, prices: FloatArray, shrink: float, paid: Interval) -> float:
@@ -327,11 +374,6 @@ def _given(utility: Utility | None) -> Utility:
 def _exactly(values: FloatArray) -> Interval:
     wide = np.asarray(values, np.longdouble)
     return Interval(wide, wide)
-
-
-def _finite(bounds: FloatArray) -> FloatArray:
-    """|bounds| where finite, else zero."""
-    return np.where(np.isfinite(bounds), np.abs(bounds), 0.0)
 
 
 def _scaled(value: Interval, factor: float) -> Interval:

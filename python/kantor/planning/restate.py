@@ -59,8 +59,9 @@ def restate(
         reasons += _other_objective(scenario, objective, economy)
         reasons += _other_limits(scenario, limits)
     reasons += _invalid(targets, weights, capacity)
-    base = _base_use(economy, targets) if _is_relative(limits) else None
+    base = _base_use(economy, targets) if np.isfinite(limits["base"].to_numpy(np.float64)).any() else None
     reasons += _wrong_limits(limits, economy, base)
+    reasons += _wrong_base(limits, tables["use"], base)
     return Statement(_problem(economy, objective, targets, weights, capacity, limits), reasons)
 
 
@@ -129,8 +130,12 @@ def _invalid(targets: FloatArray, weights: FloatArray, capacity: FloatArray) -> 
         yield "capacities: not all >= 0"
 
 
-def _is_relative(limits: pd.DataFrame) -> bool:
-    return any("%" in str(bound) for text in limits["stated"] for bound in json.loads(text).values())
+def _wrong_base(limits: pd.DataFrame, use: pd.DataFrame, base: pd.Series | None) -> Iterator[str]:
+    """The stated use by the base plan, where one is stated, is the recomputed one."""
+    for table in (limits, use):
+        for name, indicator, stated in zip(table.index, table["indicator"], table["base"].to_numpy(), strict=True):
+            if base is not None and not abs(stated - base[indicator]) <= _BASE_AGREEMENT * abs(base[indicator]):
+                yield f"base use of {name!r}: stated {stated!r}, recomputed {base[indicator]!r}"
 
 
 def _wrong_limits(limits: pd.DataFrame, economy: Economy, base: pd.Series | None) -> Iterator[str]:
