@@ -8,7 +8,7 @@ from .exact import solve_exact
 from .options import StoppingCriteria
 from .pdhg import Clock
 from .problem import FloatArray, LinearProgram
-from .rays import farkas_ray, recession_ray
+from .rays import polished_farkas, polished_recession
 from .settle import Settled
 from .solution import RAYS, Solution, SolveInfo, Status
 from .termination import Residuals, residuals
@@ -19,7 +19,7 @@ def simplex_answer(lp: LinearProgram, stopping: StoppingCriteria, clock: Clock) 
     with clock.phase("simplex"):
         status, why, x, y, iterations = solve_exact(lp, stopping.tolerance, stopping.time_limit_s)
     if status in RAYS:
-        ray = farkas_ray(lp, y) if status is Status.PRIMAL_INFEASIBLE else recession_ray(lp, x)
+        ray = polished_farkas(lp, y) if status is Status.PRIMAL_INFEASIBLE else polished_recession(lp, x)
         if ray is None:
             status, why = Status.NUMERICAL_ERROR, f"{why}, but its ray proves nothing on the raw data"
         elif status is Status.PRIMAL_INFEASIBLE:

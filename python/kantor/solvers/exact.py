@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..errors import BackendUnavailable, OptionError, ProblemError
 from .problem import FloatArray, LinearProgram
-from .rays import farkas_ray
 from .solution import Status
 
 # HiGHS drops matrix entries at or below this; smaller ones are refused here instead.
@@ -49,7 +49,7 @@ def solve_exact(
     x, y = _vector(solution.col_value, lp.shape[1]), _vector(solution.row_dual, lp.shape[0])
     status, why = _status(highspy, solver)
     if status is Status.PRIMAL_INFEASIBLE:
-        y = _farkas_sign(lp, np.asarray(solver.getDualRay()[2], dtype=np.float64))
+        y = _least_violation_duals(highspy, lp, tolerance, time_limit_s)
     elif status is Status.DUAL_INFEASIBLE:
         x = np.asarray(solver.getPrimalRay()[2], dtype=np.float64)
     return status, why, x, y, int(info.simplex_iteration_count)
@@ -100,16 +100,30 @@ def _status(highspy: Any, solver: Any) -> tuple[Status, str]:
         kinds.kIterationLimit: Status.ITERATION_LIMIT,
         kinds.kInterrupt: Status.INTERRUPTED,
     }
-    if status == kinds.kInfeasible and solver.getDualRayExist()[1]:
+    if status == kinds.kInfeasible:
         return Status.PRIMAL_INFEASIBLE, words
     if status == kinds.kUnbounded and solver.getPrimalRayExist()[1]:
         return Status.DUAL_INFEASIBLE, words
     return known.get(status, Status.NUMERICAL_ERROR), words
 
 
-def _farkas_sign(lp: LinearProgram, ray: FloatArray) -> FloatArray:
-    """HiGHS does not fix the ray's sign: take the one that proves something."""
-    return -ray if farkas_ray(lp, ray) is None and farkas_ray(lp, -ray) is not None else ray
+def _least_violation_duals(highspy: Any, lp: LinearProgram, tolerance: float, time_limit_s: float | None) -> FloatArray:
+    """Row duals of "least total violation of the rows within the bounds": a Farkas ray if that violation is positive.
+
+    HiGHS' own ray is not always there, and its sign is not fixed; this one always is.
+    """
+    rows = lp.shape[0]
+    slack = sp.eye_array(rows, format="csr")
+    elastic = LinearProgram(
+        c=np.concatenate([np.zeros(lp.shape[1]), np.ones(2 * rows)]),
+        K=sp.hstack([lp.K, slack, -slack], format="csr"),
+        row_lower=lp.row_lower,
+        row_upper=lp.row_upper,
+        lower=np.concatenate([lp.lower, np.zeros(2 * rows)]),
+        upper=np.concatenate([lp.upper, np.full(2 * rows, np.inf)]),
+    )
+    solver = _run(highspy, elastic, tolerance, time_limit_s, presolve=True)
+    return _vector(solver.getSolution().row_dual, rows)
 
 
 def _vector(values: Any, length: int) -> FloatArray:

@@ -85,13 +85,12 @@ def _read(highspy: Any, path: Path) -> Any:
     ]
     if status == highspy.HighsStatus.kError:
         raise ProblemError(f"{path}: is not a readable MPS file{': ' + '; '.join(complaints) if complaints else ''}")
-    if status == highspy.HighsStatus.kWarning:
-        dropped = [m for m in complaints if "packed vector contains" in m]
-        for message in dropped:
-            warnings.warn(f"{path}: {message}", stacklevel=3)
-        ignored = [m for m in complaints if m not in dropped and ("ignored" in m or "same name" in m)]
-        if ignored:
-            raise ProblemError(f"{path}: {'; '.join(ignored[:3])}")
+    dropped = [m for m in complaints if "packed vector contains" in m]
+    ignored = [m for m in complaints if m not in dropped and ("ignored" in m or "same name" in m)]
+    if ignored:
+        raise ProblemError(f"{path}: {'; '.join(ignored[:3])}")
+    for message in dropped:
+        warnings.warn(f"{path}: {message}", stacklevel=3)
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from ..errors import OptionError
 
@@ -84,7 +85,7 @@ class PdhgOptions:
 
 
 def _whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise OptionError(f"{name}: got {value!r}, expected a whole number >= {least}")
 
 
@@ -99,7 +100,7 @@ def _number(
     infinite: bool = False,
 ) -> None:
     """Raise OptionError unless value is a real number in the interval."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    good = isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
     if good:
         number = float(value)  # type: ignore[arg-type]
         good = (low < number if open_low else low <= number) and (number < high if open_high else number <= high)

@@ -11,6 +11,7 @@ Source: arXiv 2507.14051 (cuPDLPx); the guards of the norm and of the weight: ka
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -142,14 +143,18 @@ class Pdhg:
         self._restart()
         while True:
             if self.state.k == 0:
-                self._advance(1)
+                self._advance(min(1, self._until_check()))
                 self.r0 = self._error()
+                if self.r0 < 0.0:
+                    self._repair_norm(self.norm * _NORM_REPAIR)
+                    continue
             self._advance(self._until_check())
             r = self._error()
             outcome = self._check(r)
             if outcome is not None:
                 return outcome
-            self._maybe_restart(r)
+            if self.state.k > 0:
+                self._maybe_restart(r)
 
     # ---- iterations --------------------------------------------------------------------------------------------
     def _until_check(self) -> int:
@@ -184,13 +189,14 @@ class Pdhg:
         with self.clock.phase("check"):
             self.products += 1
             dx_dx, dy_dy, dy_kdx = self.kkt.movement(self.state)
-            return fixed_point_error(dx_dx, dy_dy, dy_kdx, self.state.eta, self.state.weight)
+            error = fixed_point_error(dx_dx, dy_dy, dy_kdx, self.state.eta, self.state.weight)
+        if error < 0.0 and self.norm >= self.kkt.norm_bound:
+            return sys.float_info.min  # the step is short enough for certain: the square is negative by rounding only
+        return error
 
     def _maybe_restart(self, r: float) -> None:
-        if r < 0.0 or self.r0 < 0.0:
-            self.norm = self.norm * _NORM_REPAIR
-            self.state.eta = self.options.step_factor / self.norm
-            self._restart()
+        if r < 0.0:
+            self._repair_norm(self.norm * _NORM_REPAIR)
             return
         reason = restart_reason(r, self.r0, self.r_previous, self.state.k, self.total, not self.restarts, self.options)
         self.r_previous = r
@@ -198,6 +204,12 @@ class Pdhg:
             self.restarts += 1
             self._move_weight()
             self._restart()
+
+    def _repair_norm(self, norm: float) -> None:
+        """||K|| was underestimated: shorten the step and start again from the point at hand."""
+        self.norm = min(norm, max(self.norm, self.kkt.norm_bound))
+        self.state.eta = self.options.step_factor / self.norm
+        self._restart()
 
     def _move_weight(self) -> None:
         last = self.history[-1]
@@ -221,7 +233,13 @@ class Pdhg:
             s = self.state
             residuals = self.kkt.residuals(s.x_hat, s.y_hat)
             self.products += 2
-            if math.isnan(residuals.primal) or math.isnan(residuals.dual) or math.isnan(r):
+            if not math.isfinite(residuals.primal) or math.isnan(residuals.dual) or math.isnan(r):
+                if self.norm < self.kkt.norm_bound:
+                    # Too long a step can blow up within one block: go back, with a step that is certainly short enough.
+                    self.backend.copy(self.best_x, s.x_hat)
+                    self.backend.copy(self.best_y, s.y_hat)
+                    self._repair_norm(self.kkt.norm_bound)
+                    return self._limit(math.inf)
                 return self._outcome(Status.NUMERICAL_ERROR, "a number stopped being finite; the last finite point")
             if residuals.worst < self.best_worst:
                 self.best_worst = residuals.worst

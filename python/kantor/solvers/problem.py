@@ -76,7 +76,7 @@ class SeparableTerms:
         if bad.any():
             j = int(np.flatnonzero(bad)[0])
             raise ProblemError(
-                f"terms: column {j} has kind {TermKind(int(k[j])).name} with a={a[j]!r}, b={b[j]!r}, e={e[j]!r}, "
+                f"terms: column {j} has kind {TermKind(int(k[j])).name} with a={a[j]}, b={b[j]}, e={e[j]}, "
                 "outside the range TermKind documents"
             )
 
@@ -140,14 +140,14 @@ class LinearProgram:
             at = int(np.flatnonzero(~np.isfinite(matrix.data))[0])
             row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
             raise ProblemError(
-                f"K: entry ({row}, {int(matrix.indices[at])}) is {matrix.data[at]!r}, expected a finite number"
+                f"K: entry ({row}, {int(matrix.indices[at])}) is {matrix.data[at]}, expected a finite number"
             )
         for low, high in (("row_lower", "row_upper"), ("lower", "upper")):
             crossed = getattr(self, low) > getattr(self, high)
             if crossed.any():
                 i = int(np.flatnonzero(crossed)[0])
                 raise ProblemError(
-                    f"{low}[{i}] = {getattr(self, low)[i]!r} exceeds {high}[{i}] = {getattr(self, high)[i]!r}"
+                    f"{low}[{i}] = {getattr(self, low)[i]} exceeds {high}[{i}] = {getattr(self, high)[i]}"
                 )
         if self.terms is not None:
             self.terms.validate(columns)
@@ -165,14 +165,14 @@ def _term_domain(terms: SeparableTerms, lower: Any, upper: Any) -> None:
     if (curved & (lower < 0)).any():
         j = int(np.flatnonzero(curved & (lower < 0))[0])
         raise ProblemError(
-            f"lower[{j}] = {lower[j]!r}: the {TermKind(int(terms.kind[j])).name} term there needs lower >= 0"
+            f"lower[{j}] = {lower[j]}: the {TermKind(int(terms.kind[j])).name} term there needs lower >= 0"
         )
     infinite = (terms.kind == TermKind.POWER) & (terms.e > 1) | (terms.kind == TermKind.LOG) & (terms.b == 0)
     nowhere = infinite & (terms.a > 0) & (upper <= 0)
     if nowhere.any():
         j = int(np.flatnonzero(nowhere)[0])
         raise ProblemError(
-            f"upper[{j}] = {upper[j]!r}: the {TermKind(int(terms.kind[j])).name} term there is infinite at 0"
+            f"upper[{j}] = {upper[j]}: the {TermKind(int(terms.kind[j])).name} term there is infinite at 0"
         )
 
 
@@ -182,7 +182,7 @@ def _vector(name: str, value: Any, length: int, default: float) -> FloatArray:
         raise ProblemError(f"{name}: shape {array.shape}, expected ({length},)")
     if not np.isfinite(array).all():
         i = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ProblemError(f"{name}[{i}] is {array[i]!r}, expected a finite number")
+        raise ProblemError(f"{name}[{i}] is {array[i]}, expected a finite number")
     return array
 
 

@@ -43,11 +43,15 @@ _NEARNESS = (1e-2, 1e-6)
 
 @dataclass(frozen=True)
 class Ray:
-    """A certificate: ``vector`` with 2-norm one, ``value`` D0(y) or -c.d, ``slack`` the sum it has to exceed."""
+    """A certificate: ``vector`` with 2-norm one, ``value`` D0(y) or -c.d, ``slack`` the sum it has to exceed.
+
+    ``exact``: no entry of -K'y (K d) is outside its range by more than rounding.
+    """
 
     vector: FloatArray
     value: float
     slack: float
+    exact: bool
 
 
 def farkas_ray(lp: LinearProgram, y: FloatArray, reach: FloatArray | None = None) -> Ray | None:
@@ -55,7 +59,7 @@ def farkas_ray(lp: LinearProgram, y: FloatArray, reach: FloatArray | None = None
 
     >>> import numpy as np, scipy.sparse as sp
     >>> lp = LinearProgram(np.zeros(1), sp.csr_array([[1.0], [1.0]]), row_lower=[3, -np.inf], row_upper=[np.inf, 2])
-    >>> farkas_ray(lp, np.array([1.0, -1.0])) is not None, farkas_ray(lp, np.array([1.0, -0.5])) is not None
+    >>> farkas_ray(lp, np.array([1.0, -1.0])) is not None, farkas_ray(lp, np.array([1.0, -0.2])) is not None
     (True, False)
     """
     ray = _unit(y, *multiplier_range(lp.row_lower, lp.row_upper))
@@ -78,7 +82,7 @@ def farkas_ray(lp: LinearProgram, y: FloatArray, reach: FloatArray | None = None
     # What rounding may have added to the value itself.
     slack += FUZZ * float(np.dot(np.abs(y), _largest_side(lp.row_lower, lp.row_upper)))
     slack += FUZZ * float(np.dot(size, _largest_side(lp.lower, lp.upper)))
-    return Ray(y, value, slack) if value > 2.0 * slack else None
+    return Ray(y, value, slack, not used.any()) if value > 2.0 * slack else None
 
 
 def recession_ray(lp: LinearProgram, d: FloatArray) -> Ray | None:
@@ -97,7 +101,33 @@ def recession_ray(lp: LinearProgram, d: FloatArray) -> Ray | None:
         largest = _largest(lp.K.data, lp.K.indptr)
         costs = max(1.0, float(np.max(np.abs(lp.c), initial=0.0)))
         slack += float(np.dot(viol, FAR * costs / np.where(largest > 0, largest, 1.0)))
-    return Ray(d, value, slack) if value > 2.0 * slack else None
+    return Ray(d, value, slack, not viol.any()) if value > 2.0 * slack else None
+
+
+def polished_farkas(lp: LinearProgram, y: FloatArray, reach: FloatArray | None = None) -> Ray | None:
+    """A certificate near y: y itself if it has no defect, else polished, else y in spite of its defects; or None."""
+    raw = farkas_ray(lp, y, reach)
+    if raw is not None and raw.exact:
+        return raw
+    low, high = multiplier_range(lp.lower, lp.upper)
+    transposed = lp.K.T.tocsr()
+    for nearness in _NEARNESS:
+        ray = farkas_ray(lp, polish(transposed, y, -high, -low, nearness), reach)
+        if ray is not None:
+            return ray
+    return raw
+
+
+def polished_recession(lp: LinearProgram, d: FloatArray) -> Ray | None:
+    """A certificate near d: d itself if it has no defect, else polished, else d in spite of its defects; or None."""
+    raw = recession_ray(lp, d)
+    if raw is not None and raw.exact:
+        return raw
+    for nearness in _NEARNESS:
+        ray = recession_ray(lp, polish(lp.K, d, *row_recession_range(lp), nearness))
+        if ray is not None:
+            return ray
+    return raw
 
 
 def recession_range(lp: LinearProgram) -> tuple[FloatArray, FloatArray]:
@@ -156,7 +186,6 @@ class RaySearch:
         self.kkt = kkt
         self.products = 0
         self._reach: FloatArray | None = None
-        self._Kt: Any = None
         self._not_before = {Status.PRIMAL_INFEASIBLE: 0.0, Status.DUAL_INFEASIBLE: 0.0}
         lp, b = kkt.lp, kkt.backend
         low, high = recession_range(lp)
@@ -219,31 +248,19 @@ class RaySearch:
         kkt, lp = self.kkt, self.kkt.lp
         if self._reach is None:
             self._reach = default_reach(lp)
-        y = kkt.scaling.y_out(_without_specks(kkt.backend.to_host(kkt.rows.work[0])))
-        low, high = multiplier_range(lp.lower, lp.upper)
-        ray = farkas_ray(lp, y, self._reach)
-        for nearness in _NEARNESS:
-            if ray is None:
-                ray = farkas_ray(lp, polish(self._transposed(), y, -high, -low, nearness), self._reach)
+        ray = polished_farkas(
+            lp, kkt.scaling.y_out(_without_specks(kkt.backend.to_host(kkt.rows.work[0]))), self._reach
+        )
         if ray is None:
             self._not_before[Status.PRIMAL_INFEASIBLE] = 1.5 * iteration
         return ray
 
     def _recession(self, iteration: int) -> Ray | None:
         kkt, lp = self.kkt, self.kkt.lp
-        d = kkt.scaling.x_out(_without_specks(kkt.backend.to_host(kkt.plain_cols.work[0])))
-        ray = recession_ray(lp, d)
-        for nearness in _NEARNESS:
-            if ray is None:
-                ray = recession_ray(lp, polish(lp.K, d, *row_recession_range(lp), nearness))
+        ray = polished_recession(lp, kkt.scaling.x_out(_without_specks(kkt.backend.to_host(kkt.plain_cols.work[0]))))
         if ray is None:
             self._not_before[Status.DUAL_INFEASIBLE] = 1.5 * iteration
         return ray
-
-    def _transposed(self) -> Any:
-        if self._Kt is None:
-            self._Kt = self.kkt.lp.K.T.tocsr()
-        return self._Kt
 
 
 def default_reach(lp: LinearProgram, passes: int = 3) -> FloatArray:

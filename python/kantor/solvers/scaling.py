@@ -197,7 +197,7 @@ def _positive(name: str, value: Any, length: int) -> FloatArray:
     bad = ~(np.isfinite(vector) & (vector > 0))
     if bad.any():
         i = int(np.flatnonzero(bad)[0])
-        raise ProblemError(f"{name}[{i}] is {vector[i]!r}, expected a finite number > 0")
+        raise ProblemError(f"{name}[{i}] is {vector[i]}, expected a finite number > 0")
     return vector
 
 

@@ -59,5 +59,5 @@ def _finite(name: str, value: Any, length: int) -> FloatArray:
         raise ProblemError(f"{name}: shape {vector.shape}, expected ({length},)")
     if not np.isfinite(vector).all():
         i = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise ProblemError(f"{name}[{i}] is {vector[i]!r}, expected a finite number")
+        raise ProblemError(f"{name}[{i}] is {vector[i]}, expected a finite number")
     return vector

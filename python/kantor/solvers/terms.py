@@ -45,7 +45,7 @@ def minimiser(terms: SeparableTerms, rho: FloatArray, lower: FloatArray, upper: 
         x = _by_kind(terms, rho, _MINIMISER)
     linear = (terms.kind == TermKind.LINEAR) | (terms.a == 0)
     at_zero = linear & (rho == 0)
-    x = np.where(linear, -np.inf * np.sign(rho), x)
+    x = np.where(linear, np.where(rho > 0, -np.inf, np.inf), x)
     x = np.where(at_zero, 0.0, x)
     return np.clip(x, lower, upper)
 

@@ -45,8 +45,8 @@ class UserSet:
         j = int(np.argmax(outside)) if outside.size else 0
         if outside.size and outside[j] > 1e-9 * (1.0 + abs(point[j])):
             raise ProblemError(
-                f"projection: entry {j} = {point[j]!r} lies outside its bounds "
-                f"[{self.lp.lower[j]!r}, {self.lp.upper[j]!r}]; the set must lie inside them"
+                f"projection: entry {j} = {point[j]} lies outside its bounds "
+                f"[{self.lp.lower[j]}, {self.lp.upper[j]}]; the set must lie inside them"
             )
         return point
 

@@ -143,7 +143,7 @@ def _verify_point(lp: LinearProgram, solution: Solution, x: Any, y: Any, toleran
     )
     if result.bound_violation > 1e-12:
         j = int(np.argmax(outside))
-        reasons.append(f"x[{j}] = {x[j]!r} is outside its bounds [{lp.lower[j]!r}, {lp.upper[j]!r}]")
+        reasons.append(f"x[{j}] = {x[j]} is outside its bounds [{lp.lower[j]}, {lp.upper[j]}]")
     if solution.status is Status.OPTIMAL:
         reasons += _optimality(solution, result)
     if solution.status is Status.NUMERICAL_ERROR:

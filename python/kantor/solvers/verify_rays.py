@@ -92,7 +92,7 @@ def _believable(lp: LinearProgram, by_row: bool) -> Any:
     return belief if by_row else np.where(np.isfinite(implied := _implied_sizes(lp, row)), implied, belief)
 
 
-def _implied_sizes(lp: LinearProgram, row: Any, passes: int = 4) -> Any:
+def _implied_sizes(lp: LinearProgram, row: Any, passes: int = 3) -> Any:
     """Largest |x_j| that bounds and rows leave possible, inf where they leave it open.
 
     A row l <= sum K_ij x_j <= u is taken as two of the form sum k_j x_j <= s; then k_j x_j <= s - least of the others.
@@ -100,10 +100,11 @@ def _implied_sizes(lp: LinearProgram, row: Any, passes: int = 4) -> Any:
     column, rows = lp.K.indices, lp.shape[0]
     lower, upper = lp.lower.astype(Wide), lp.upper.astype(Wide)
     for _ in range(passes):
+        before = lower.copy(), upper.copy()
         for sign, side in ((1.0, lp.row_upper), (-1.0, -lp.row_lower)):
             k = sign * lp.K.data
             with np.errstate(invalid="ignore", divide="ignore"):
-                least = np.where(k > 0, k * lower[column], k * upper[column])
+                least = np.where(k > 0, k * before[0][column], k * before[1][column])
                 open_ended = (k != 0) & ~np.isfinite(least)
                 least = np.where(open_ended | (k == 0), 0, least)
                 total, size, number = np.zeros(rows, Wide), np.zeros(rows, Wide), np.zeros(rows)

@@ -1,0 +1,94 @@
+"""Restart rules and the primal weight as pure functions, just inside and just outside every threshold."""
+
+import math
+
+import numpy as np
+import pytest
+
+from kantor.solvers.options import PdhgOptions
+from kantor.solvers.restart import WeightState, fixed_point_error, restart_reason, update_weight
+
+OPTIONS = PdhgOptions()
+
+
+def below(x):
+    return float(np.nextafter(x, -math.inf))
+
+
+def above(x):
+    return float(np.nextafter(x, math.inf))
+
+
+def test_first_check_always_restarts():
+    assert restart_reason(9.0, 1.0, 0.5, 1, 10**9, True, OPTIONS) == "first"
+
+
+@pytest.mark.parametrize(("r", "expected"), [(0.2, "sufficient"), (above(0.2), "")])
+def test_sufficient_decrease(r, expected):
+    assert restart_reason(r, 1.0, r, 1, 10**9, False, OPTIONS) == expected
+
+
+@pytest.mark.parametrize(
+    ("r", "r_previous", "expected"),
+    [(0.5, below(0.5), "necessary"), (above(0.5), 0.4, ""), (0.5, 0.5, ""), (0.3, 0.31, ""), (0.3, math.inf, "")],
+)
+def test_necessary_decrease_without_progress(r, r_previous, expected):
+    assert restart_reason(r, 1.0, r_previous, 1, 10**9, False, OPTIONS) == expected
+
+
+@pytest.mark.parametrize(("k", "expected"), [(360, "artificial"), (359, "")])
+def test_artificial_restart_of_a_long_epoch(k, expected):
+    assert restart_reason(0.9, 1.0, 0.95, k, 1000, False, OPTIONS) == expected
+
+
+def test_fixed_point_error_is_the_p_norm():
+    rng = np.random.default_rng(5)
+    K, dx, dy, w = rng.standard_normal((3, 4)), rng.standard_normal(4), rng.standard_normal(3), 2.5
+    eta = 0.9 / np.linalg.norm(K, 2)
+    P = np.block([[w * np.eye(4), eta * K.T], [eta * K, np.eye(3) / w]])
+    z = np.concatenate([dx, dy])
+    assert fixed_point_error(dx @ dx, dy @ dy, dy @ K @ dx, eta, w) == pytest.approx(math.sqrt(z @ P @ z))
+
+
+def test_fixed_point_error_says_when_the_step_is_too_long():
+    assert fixed_point_error(1.0, 1.0, -1.0, 1.0 + 1e-12, 1.0) == -1.0
+    assert fixed_point_error(1.0, 1.0, -1.0, 1.0, 1.0) == 0.0
+    assert math.isnan(fixed_point_error(math.nan, 1.0, 0.0, 1.0, 1.0))
+
+
+def test_weight_follows_the_ratio_of_movements():
+    state = update_weight(WeightState.start(1.0), 1.0, 8.0, 1e-3, 1e-3, OPTIONS)
+    e = math.log(8.0)
+    assert state.weight == pytest.approx(math.exp(0.99 * e + 0.01 * e))
+    assert state.error_sum == pytest.approx(e)
+    again = update_weight(state, 1.0, 8.0, 1e-3, 1e-3, OPTIONS)
+    assert again.weight == pytest.approx(8.0 * math.exp(0.01 * 0.3 * e))  # e is 0 now; the memory remains
+
+
+@pytest.mark.parametrize(
+    ("dx", "dy", "primal", "dual"),
+    [
+        (1e-17, 1.0, 1.0, 1.0),
+        (1.0, 1e-17, 1.0, 1.0),
+        (2e12, 1.0, 1.0, 1.0),
+        (1.0, 2e12, 1.0, 1.0),
+        (1.0, 1.0, 1.0, 0.5e-8),
+        (1.0, 1.0, 0.5e-8, 1.0),
+        (1.0, 1.0, 0.0, 1.0),
+        (1.0, 1.0, 1.0, 0.0),
+        (0.0, 0.0, 1.0, 1.0),
+    ],
+)
+def test_weight_falls_back_to_the_best_so_far(dx, dy, primal, dual):
+    state = WeightState(weight=7.0, error_sum=3.0, last_error=1.0, best_weight=0.25, best_imbalance=0.0)
+    moved = update_weight(state, dx, dy, primal, dual, OPTIONS)
+    assert (moved.weight, moved.error_sum, moved.last_error) == (0.25, 0.0, 0.0)
+
+
+def test_best_weight_is_the_one_with_the_most_balanced_residuals():
+    state = update_weight(WeightState.start(1.0), 1.0, 4.0, 1e-3, 1e-2, OPTIONS)
+    assert state.best_imbalance == pytest.approx(1.0)
+    worse = update_weight(state, 1.0, 9.0, 1e-6, 1e-2, OPTIONS)
+    assert (worse.best_weight, worse.best_imbalance) == (state.weight, state.best_imbalance)
+    better = update_weight(worse, 1.0, 9.0, 1e-3, 2e-3, OPTIONS)
+    assert better.best_weight == better.weight
