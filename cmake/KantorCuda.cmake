@@ -3,6 +3,13 @@
 if(NOT KANTOR_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "KANTOR_CUDA is '${KANTOR_CUDA}', expected AUTO, ON or OFF")
 endif()
+
+# What the cupy backend compiles at run time (csrc/cuda/entry_points.hpp), with or without the module.
+install(FILES csrc/types.hpp csrc/pointwise.hpp DESTINATION kantor/_csrc)
+set(run_time_headers block.hpp row_buckets.hpp product_body.hpp pdhg_steps.hpp vector_bodies.hpp entry_points.hpp)
+list(TRANSFORM run_time_headers PREPEND csrc/cuda/)
+install(FILES ${run_time_headers} DESTINATION kantor/_csrc/cuda)
+
 if(KANTOR_CUDA STREQUAL "OFF")
   return()
 endif()

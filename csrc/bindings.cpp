@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "cpu_isa.hpp"
@@ -57,6 +58,7 @@ Offset columns_of(const py::array& x, const char* name, Offset rows) {
 struct CsrHandle {
   py::array row_ptr, col_idx, values;
   Matrix matrix;
+  std::once_flag tiled;  // the second layout is made when the first block of iterations asks for it
 };
 
 std::unique_ptr<CsrHandle> make_csr(py::array row_ptr, py::array col_idx, py::array values, Offset columns) {
@@ -96,7 +98,7 @@ std::unique_ptr<CsrHandle> make_transpose(const CsrHandle& A) {
     py::gil_scoped_release release;
     transpose(view, to_row_ptr, to_col_idx, to_values);
     const CsrView<double> turned{view.cols, view.rows, to_row_ptr, to_col_idx, to_values};
-    handle->matrix = Matrix{turned, plan_rows(turned.row_ptr, turned.rows)};
+    handle->matrix = Matrix{turned, plan_rows(turned.row_ptr, turned.rows, PlanLimits{}), nullptr};
   }
   handle->row_ptr = std::move(row_ptr);
   handle->col_idx = std::move(col_idx);
@@ -232,7 +234,7 @@ StepSizes steps_of(const py::object& state) {
                     state.attr("k").cast<int64_t>());
 }
 
-void py_pdhg_block(const CsrHandle& K, const CsrHandle& KT, const py::object& state, int64_t iterations) {
+void py_pdhg_block(CsrHandle& K, CsrHandle& KT, const py::object& state, int64_t iterations) {
   const CsrView<double>&view = K.matrix.view, &turned = KT.matrix.view;
   KANTOR_REQUIRE(view.rows == turned.cols && view.cols == turned.rows, "transpose: shape does not go with the matrix");
   KANTOR_REQUIRE(iterations >= 1, "iterations: got " + std::to_string(iterations) + ", expected at least 1");
@@ -240,6 +242,8 @@ void py_pdhg_block(const CsrHandle& K, const CsrHandle& KT, const py::object& st
   const double eta = state.attr("eta").cast<double>(), weight = state.attr("weight").cast<double>();
   const int64_t k = state.attr("k").cast<int64_t>();
   py::gil_scoped_release release;
+  std::call_once(K.tiled, [&] { add_tiles(K.matrix); });
+  std::call_once(KT.tiled, [&] { add_tiles(KT.matrix); });
   pdhg_block(K.matrix, KT.matrix, s, eta, weight, k, iterations);
 }
 
@@ -280,6 +284,7 @@ PYBIND11_MODULE(_core, m) {
       .def_property_readonly("shape",
                              [](const CsrHandle& A) { return py::make_tuple(A.matrix.view.rows, A.matrix.view.cols); })
       .def_property_readonly("tasks", [](const CsrHandle& A) { return A.matrix.plan.tasks.size(); })
+      .def_property_readonly("tiled", [](const CsrHandle& A) { return A.matrix.tiles != nullptr; })
       .def_property_readonly("giant_rows", [](const CsrHandle& A) { return A.matrix.plan.giants.size(); });
 
   m.def("product", &py_product, py::arg("A"), py::arg("x"), py::arg("out"), "out <- A x; x (n,) or (n, k).");

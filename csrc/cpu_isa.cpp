@@ -12,26 +12,62 @@
 namespace kantor {
 namespace {
 
+// x larger than this does not stay in the second-level cache: ask for its elements this many nonzeros early. The
+// request goes on across the ends of rows, where a mispredicted branch would stop the processor from running ahead by
+// itself.
+constexpr Offset kPrefetchFrom = 32768;
+constexpr Offset kPrefetchAhead = 64;
+
 // Four partial sums hide the latency of the addition; their number fixes the order, so it is the same everywhere.
-double span_sum(const double* values, const Index* cols, Offset n, const double* x) {
+// With Ahead, cols[0 .. n + kPrefetchAhead) must exist.
+template <bool Ahead>
+inline double sum_span(const double* values, const Index* cols, Offset n, const double* x) {
   double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
   Offset i = 0;
   for (; i + 4 <= n; i += 4) {
+    if (Ahead)
+      for (int l = 0; l < 4; ++l) __builtin_prefetch(x + cols[i + l + kPrefetchAhead]);
     s0 += values[i] * x[cols[i]];
     s1 += values[i + 1] * x[cols[i + 1]];
     s2 += values[i + 2] * x[cols[i + 2]];
     s3 += values[i + 3] * x[cols[i + 3]];
   }
-  for (; i < n; ++i) s0 += values[i] * x[cols[i]];
+  for (; i < n; ++i) {
+    if (Ahead) __builtin_prefetch(x + cols[i + kPrefetchAhead]);
+    s0 += values[i] * x[cols[i]];
+  }
   return (s0 + s2) + (s1 + s3);
 }
 
-void row_sums(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out) {
+double span_sum(const double* values, const Index* cols, Offset n, const double* x) {
+  return sum_span<false>(values, cols, n, x);
+}
+
+template <bool Ahead>
+inline void sum_rows(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out) {
   Offset at = A.row_ptr[begin];
   for (Offset row = begin; row < end; ++row) {
     const Offset next = A.row_ptr[row + 1];
-    out[row - begin] = span_sum(A.values + at, A.col_idx + at, next - at, x);
+    out[row - begin] = sum_span<Ahead>(A.values + at, A.col_idx + at, next - at, x);
     at = next;
+  }
+}
+
+void row_sums(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out) {
+  if (A.cols > kPrefetchFrom && A.row_ptr[end] + kPrefetchAhead <= A.row_ptr[A.rows])
+    sum_rows<true>(A, x, begin, end, out);
+  else
+    sum_rows<false>(A, x, begin, end, out);
+}
+
+void tile_sums(const Tiles& A, const Offset* start, const double* x, Offset rows, double* sums) {
+  const uint32_t* __restrict place = A.place.data();
+  const double* __restrict values = A.values.data();
+  for (Offset r = 0; r < rows; ++r) sums[r] = 0.0;
+  for (Offset w = 0; w < A.windows; ++w) {
+    const double* window = x + w * kWindow;
+    for (Offset i = start[w]; i < start[w + 1]; ++i)
+      sums[place[i] >> kWindowBits] += values[i] * window[place[i] & (kWindow - 1)];
   }
 }
 
@@ -155,6 +191,7 @@ const IsaTable KANTOR_JOIN(kIsa_, KANTOR_ISA) = {
     KANTOR_STRING(KANTOR_ISA),
     row_sums,
     span_sum,
+    tile_sums,
     row_sums_k,
     span_sum_k,
     axpby_range,

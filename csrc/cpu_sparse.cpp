@@ -43,7 +43,11 @@ void check_csr(const CsrView<double>& A, Offset nnz) {
 
 Matrix prepare(const CsrView<double>& A, Offset nnz) {
   check_csr(A, nnz);
-  return Matrix{A, plan_rows(A.row_ptr, A.rows)};
+  return Matrix{A, plan_rows(A.row_ptr, A.rows, PlanLimits{}), nullptr};
+}
+
+void add_tiles(Matrix& A) {
+  if (worth_tiling(A.view)) A.tiles = std::make_shared<const Tiles>(make_tiles(A.view));
 }
 
 // Counting sort by column. The rows are cut into a few parts of equal nonzeros; part p first counts its columns, then
@@ -96,11 +100,22 @@ void transpose(const CsrView<double>& A, Offset* row_ptr, Index* col_idx, double
 }
 
 void spmm(const Matrix& A, const double* x, Offset k, double* out) {
-  RowSweep sweep(A, k);
+  const IsaTable& loops = isa();
+  GiantSums giants(A, A.plan, k);
   const int threads = threads_for((A.view.nnz() + A.view.rows) * k);
-  Dispenser dispenser(sweep.tasks(), threads);
-  parallel_region(threads,
-                  [&](Team& team) { dispenser.run(team, 0, [&](Offset task) { sweep.store(task, x, out); }); });
+  Dispenser dispenser(static_cast<Offset>(A.plan.tasks.size()), threads);
+  parallel_region(threads, [&](Team& team) {
+    dispenser.run(team, 0, [&](Offset task) {
+      const RowTask& t = A.plan.tasks[static_cast<size_t>(task)];
+      double* sums = out + t.row_begin * k;
+      if (t.giant >= 0)
+        giants.add(t, x, sums);
+      else if (k == 1)
+        loops.row_sums(A.view, x, t.row_begin, t.row_end, sums);
+      else
+        loops.row_sums_k(A.view, x, k, t.row_begin, t.row_end, sums);
+    });
+  });
 }
 
 void spmv(const Matrix& A, const double* x, double* out) { spmm(A, x, 1, out); }

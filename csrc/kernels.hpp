@@ -3,10 +3,12 @@
 // buffers, may run concurrently, and give the same bits for every number of threads and every instruction set.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "pointwise.hpp"
 #include "row_plan.hpp"
+#include "tiles.hpp"
 #include "types.hpp"
 
 namespace kantor {
@@ -15,6 +17,7 @@ namespace kantor {
 struct Matrix {
   CsrView<double> view;
   RowPlan plan;
+  std::shared_ptr<const Tiles> tiles;  // second layout for pdhg_block, or null
 };
 
 // Throws Error unless row_ptr rises from 0 to nnz and every column index lies in [0, cols).
@@ -22,6 +25,9 @@ void check_csr(const CsrView<double>& A, Offset nnz);
 
 // Checks a CSR matrix and plans its rows.
 Matrix prepare(const CsrView<double>& A, Offset nnz);
+
+// Adds the second layout (tiles.hpp) to a prepared matrix where it pays: 12 more bytes a nonzero.
+void add_tiles(Matrix& A);
 
 // Writes A' as CSR: row_ptr (cols + 1), col_idx and values (nnz); the entries of a row in the order of A's rows.
 // O(nnz). A.rows must fit an Index.

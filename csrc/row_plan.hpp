@@ -8,13 +8,15 @@
 
 namespace kantor {
 
-// One task holds whole rows whose nonzeros and vector entries together fit the second-level cache, ...
-constexpr Offset kTaskCost = 16384;  // in nonzeros; a row itself costs kRowCost of them
-constexpr Offset kRowCost = 6;       // 68 bytes of vectors a row against 12 a nonzero
-constexpr Offset kTaskRows = 1024;   // row sums of a task wait in a buffer on the stack
-// ... or one part of a giant row. The parts are added in fixed order by whoever finishes the last of them.
-constexpr Offset kGiantRow = 65536;
-constexpr Offset kGiantPart = 16384;
+// A row costs as much as this many nonzeros: 68 bytes of vectors against 12.
+constexpr Offset kRowCost = 6;
+
+struct PlanLimits {
+  Offset task_cost = 16384;  // nonzeros and rows of one task fit the second-level cache
+  Offset task_rows = 1024;   // its row sums wait in a buffer in the first-level cache
+  Offset giant_row = 65536;  // rows from here on are cut into parts, ...
+};
+constexpr Offset kGiantPart = 16384;  // ... which are added in fixed order by whoever finishes the last of them
 
 struct RowTask {
   Offset row_begin;
@@ -32,10 +34,11 @@ struct GiantRow {
 struct RowPlan {
   std::vector<RowTask> tasks;
   std::vector<GiantRow> giants;
-  Offset partials = 0;  // parts of all giant rows together
+  Offset partials = 0;   // parts of all giant rows together
+  Offset task_rows = 0;  // rows of the longest task
 };
 
 // Cuts the rows of a CSR matrix; row_ptr has rows + 1 entries. O(rows).
-RowPlan plan_rows(const Offset* row_ptr, Offset rows);
+RowPlan plan_rows(const Offset* row_ptr, Offset rows, const PlanLimits& limits);
 
 }  // namespace kantor

@@ -5,79 +5,84 @@
 #include <memory>
 #include <vector>
 
+#include "buffer.hpp"
 #include "cpu_isa.hpp"
 #include "reduce.hpp"
 
 namespace kantor {
 
-class RowSweep {
+// The parts of the giant rows of one plan, for k right-hand sides; reusable from sweep to sweep.
+class GiantSums {
  public:
-  // Scratch for the products of one matrix with k right-hand sides; one sweep at a time, any number of them.
-  explicit RowSweep(const Matrix& matrix, Offset k = 1)
-      : matrix_(matrix),
-        isa_(isa()),
+  GiantSums(const Matrix& matrix, const RowPlan& plan, Offset k)
+      : view_(matrix.view),
+        plan_(plan),
         k_(k),
-        partials_(static_cast<size_t>(matrix.plan.partials * k)),
-        missing_(new std::atomic<Offset>[matrix.plan.giants.size()]) {
-    for (size_t g = 0; g < matrix.plan.giants.size(); ++g) missing_[g].store(matrix.plan.giants[g].parts);
+        partials_(static_cast<size_t>(plan.partials * k)),
+        missing_(new std::atomic<Offset>[plan.giants.size()]) {
+    for (size_t g = 0; g < plan.giants.size(); ++g) missing_[g].store(plan.giants[g].parts);
   }
 
-  Offset tasks() const { return static_cast<Offset>(matrix_.plan.tasks.size()); }
-
-  // Computes the row sums of one task into out (rows, k).
-  void store(Offset task, const double* x, double* out) {
-    const RowTask& t = matrix_.plan.tasks[static_cast<size_t>(task)];
-    double* place = out + t.row_begin * k_;
-    if (t.giant >= 0) {
-      if (add_part(t, x)) collect(t, place);
-    } else if (k_ == 1) {
-      isa_.row_sums(matrix_.view, x, t.row_begin, t.row_end, place);
-    } else {
-      isa_.row_sums_k(matrix_.view, x, k_, t.row_begin, t.row_end, place);
-    }
+  // Computes one part. The thread that finishes the last part of a row writes the row's k sums and gets true.
+  bool add(const RowTask& task, const double* x, double* sums) {
+    const GiantRow& giant = plan_.giants[static_cast<size_t>(task.giant)];
+    const Offset at = view_.row_ptr[task.row_begin] + task.part * kGiantPart;
+    const Offset left = view_.row_ptr[task.row_end] - at;
+    const Offset n = left < kGiantPart ? left : kGiantPart;
+    double* first = partials_.data() + giant.first_partial * k_;
+    if (k_ == 1)
+      first[task.part] = isa().span_sum(view_.values + at, view_.col_idx + at, n, x);
+    else
+      isa().span_sum_k(view_.values + at, view_.col_idx + at, n, x, k_, first + task.part * k_);
+    std::atomic<Offset>& missing = missing_[static_cast<size_t>(task.giant)];
+    if (missing.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
+    for (Offset j = 0; j < k_; ++j) sums[j] = halving_sum(first + j, giant.parts, k_);
+    missing.store(giant.parts, std::memory_order_relaxed);
+    return true;
   }
 
-  // Hands the row sums of one task to finish(begin, end, sums) while they are in the first-level cache; k == 1.
+ private:
+  const CsrView<double>& view_;
+  const RowPlan& plan_;
+  Offset k_;
+  std::vector<double> partials_;
+  std::unique_ptr<std::atomic<Offset>[]> missing_;
+};
+
+// Products whose row sums are used up at once, while they are in cache; from the tiles if the matrix has them.
+class FusedSweep {
+ public:
+  FusedSweep(const Matrix& matrix, int threads)
+      : matrix_(matrix),
+        plan_(matrix.tiles ? matrix.tiles->plan : matrix.plan),
+        giants_(matrix, plan_, 1),
+        stride_((plan_.task_rows + 15) / 8 * 8),
+        sums_(stride_ * threads) {}
+
+  Offset tasks() const { return static_cast<Offset>(plan_.tasks.size()); }
+
+  // finish(begin, end, sums) with the sums of the rows of one task; sums may be overwritten.
   template <typename Finish>
-  void fuse(Offset task, const double* x, Finish&& finish) {
-    const RowTask& t = matrix_.plan.tasks[static_cast<size_t>(task)];
-    double sums[kTaskRows];
+  void run(int rank, Offset task, const double* x, Finish&& finish) {
+    const RowTask& t = plan_.tasks[static_cast<size_t>(task)];
+    double* sums = sums_.data() + rank * stride_;
     if (t.giant >= 0) {
-      if (!add_part(t, x)) return;
-      collect(t, sums);
+      if (!giants_.add(t, x, sums)) return;
+    } else if (matrix_.tiles) {
+      const Tiles& tiles = *matrix_.tiles;
+      isa().tile_sums(tiles, tiles.start.data() + task * tiles.windows, x, t.row_end - t.row_begin, sums);
     } else {
-      isa_.row_sums(matrix_.view, x, t.row_begin, t.row_end, sums);
+      isa().row_sums(matrix_.view, x, t.row_begin, t.row_end, sums);
     }
     finish(t.row_begin, t.row_end, sums);
   }
 
  private:
-  // True for the thread that finishes the last part of a giant row.
-  bool add_part(const RowTask& t, const double* x) {
-    const GiantRow& giant = matrix_.plan.giants[static_cast<size_t>(t.giant)];
-    const Offset row_begin = matrix_.view.row_ptr[t.row_begin], row_end = matrix_.view.row_ptr[t.row_end];
-    const Offset at = row_begin + t.part * kGiantPart;
-    const Offset n = at + kGiantPart < row_end ? kGiantPart : row_end - at;
-    double* partial = partials_.data() + (giant.first_partial + t.part) * k_;
-    if (k_ == 1)
-      *partial = isa_.span_sum(matrix_.view.values + at, matrix_.view.col_idx + at, n, x);
-    else
-      isa_.span_sum_k(matrix_.view.values + at, matrix_.view.col_idx + at, n, x, k_, partial);
-    return missing_[static_cast<size_t>(t.giant)].fetch_sub(1, std::memory_order_acq_rel) == 1;
-  }
-
-  void collect(const RowTask& t, double* out) {
-    const GiantRow& giant = matrix_.plan.giants[static_cast<size_t>(t.giant)];
-    for (Offset j = 0; j < k_; ++j)
-      out[j] = halving_sum(partials_.data() + giant.first_partial * k_ + j, giant.parts, k_);
-    missing_[static_cast<size_t>(t.giant)].store(giant.parts, std::memory_order_relaxed);
-  }
-
   const Matrix& matrix_;
-  const IsaTable& isa_;
-  Offset k_;
-  std::vector<double> partials_;
-  std::unique_ptr<std::atomic<Offset>[]> missing_;
+  const RowPlan& plan_;
+  GiantSums giants_;
+  Offset stride_;
+  Buffer<double> sums_;  // one piece a thread
 };
 
 }  // namespace kantor
