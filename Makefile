@@ -1,74 +1,63 @@
-# make plan   set up .venv, plan the packaged example economy, write plan/ and plan/report.html
-# make test   set up .venv with the test extras, run the whole suite
-# make lint   formatting, style and types        make sanitize   C++ tests under ASan+UBSan and under TSan
-# make bench  kernel benchmarks                  make clean      remove what these made
+# `make plan` and `make test` set everything up by themselves in .venv; a second call goes straight to work.
+# Variables: EXAMPLE (a packaged scenario or a TOML file), PYTHON (3.11 or later), CXX, KANTOR_CUDA=AUTO|ON|OFF, PYTEST_ARGS.
 
-PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
-NATIVE := pyproject.toml CMakeLists.txt $(wildcard cmake/* csrc/*.cpp csrc/*.hpp csrc/cuda/*)
-CXX_SOURCES = $(wildcard csrc/*.cpp csrc/*.hpp csrc/tests/*.cpp csrc/tests/*.hpp csrc/cuda/*.cpp csrc/cuda/*.hpp csrc/cuda/*.cu)
+VENV ?= .venv
+EXAMPLE ?= eu_2006
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+KANTOR_CUDA ?= AUTO
 LOG := $(VENV)/native-build.log
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+EDITABLE := $(PIP) install --quiet --no-build-isolation --editable .
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(shell find csrc -name '*.?pp' -o -name '*.cu')
 
-.PHONY: plan test lint format sanitize bench clean setup setup-test
+.PHONY: plan test bench lint native clean
+.DELETE_ON_ERROR:
 
-plan: setup
-	$(BIN)/kantor plan us_2012 -o plan --report
+plan: native
+	$(VENV)/bin/kantor plan $(EXAMPLE) -o plan --report
 
-test: setup-test
-	$(BIN)/python -m pytest
+test: native $(VENV)/.extras
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
-setup: $(VENV)/.installed
-setup-test: $(VENV)/.installed-test
+bench: native
+	$(VENV)/bin/kantor bench kernels
 
-$(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "kantor needs Python 3.11 or later; set PYTHON, for example: make PYTHON=python3.12" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+lint: native $(VENV)/.extras
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	find csrc -name '*.?pp' -o -name '*.cu' | xargs $(VENV)/bin/clang-format --dry-run -Werror
 
-# Installs with the native core; if that cannot be built, without it, and says what was lost.
-define install
-	@echo "installing kantor$(1) into $(VENV): a few minutes the first time"
-	@if $(PIP) install --quiet -e '.$(1)' >$(LOG) 2>&1; then :; \
-	elif $(PIP) install --quiet -e '.$(1)' -C wheel.cmake=false; then \
-	  echo "" >&2; \
-	  echo "kantor: the native core could not be built; the reason is in $(LOG)." >&2; \
-	  echo "        Everything still works, on the Numba backend. What is lost: the C++ kernels and CUDA, so products" >&2; \
-	  echo "        and iterations are slower and the first call of each kernel compiles for some seconds." >&2; \
-	  echo "" >&2; \
-	else tail -n 30 $(LOG) >&2; exit 1; fi
-endef
-
-$(VENV)/.installed: $(BIN)/python $(NATIVE)
-	$(call install,)
-	@touch $@
-
-$(VENV)/.installed-test: $(BIN)/python $(NATIVE)
-	$(call install,[test])
-	@touch $@ $(VENV)/.installed
-
-lint: setup-test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run -Werror $(CXX_SOURCES)
-
-format: setup-test
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(CXX_SOURCES)
-
-sanitize: setup-test
-	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --preset asan
-	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build --preset asan
-	PATH="$(CURDIR)/$(BIN):$$PATH" ctest --preset asan
-	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --preset tsan
-	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build --preset tsan
-	PATH="$(CURDIR)/$(BIN):$$PATH" ctest --preset tsan
-
-bench: setup
-	$(BIN)/kantor bench kernels
+native: $(VENV)/.package
+	@$(MAKE) --no-print-directory $(VENV)/.native || { \
+	echo "kantor: native core NOT built (why: $(LOG)); the Numba kernels are used instead: same answers, slower." >&2; \
+	test "$(KANTOR_CUDA)" != ON; }
 
 clean:
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist plan .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "kantor: no Python 3.11 or later found; set PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The package and what it needs, without compiled parts: works on every machine.
+$(VENV)/.package: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet "scikit-build-core>=0.11" "pybind11>=2.13" "cmake>=3.24" ninja
+	$(EDITABLE) --config-settings=wheel.cmake=false
+	@rm -f $(VENV)/.native && touch $@
+
+# The compiled parts on top; with KANTOR_CUDA=AUTO a CUDA toolkit that cannot build costs only the CUDA module.
+$(VENV)/.native: $(VENV)/.package $(SOURCES)
+	@echo "kantor: building the native core (log: $(LOG))" >&2
+	@PATH="$(abspath $(VENV))/bin:$$PATH"; \
+	build() { $(EDITABLE) --no-deps --force-reinstall --config-settings=cmake.define.KANTOR_CUDA=$$1 --verbose; }; \
+	if build $(KANTOR_CUDA) >$(LOG) 2>&1; then :; \
+	elif [ "$(KANTOR_CUDA)" = AUTO ] && build OFF >$(LOG).cpu 2>&1; then \
+	echo "kantor: CUDA module NOT built (why: $(LOG)); the CPU kernels are complete." >&2; \
+	else exit 1; fi
+	@touch $@
+
+$(VENV)/.extras: $(VENV)/.package
+	$(PIP) install --quiet "kantor[test]"
+	@touch $@
