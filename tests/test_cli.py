@@ -225,7 +225,7 @@ def test_balance_delivers_the_demand(tmp_path: Path) -> None:
         rows, pd.read_parquet(tmp_path / "all.parquet"), check_exact=False, check_index_type=False
     )
     table = kantor("balance", folder, "--top", "2")
-    assert "footprint hours" in table.stdout
+    assert "footprints of hours" in table.stdout
 
 
 def test_values_are_those_of_the_formula(tmp_path: Path) -> None:

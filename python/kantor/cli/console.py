@@ -50,14 +50,6 @@ def finish(code: Exit) -> None:
         raise typer.Exit(int(code))
 
 
-def stdout() -> Console:
-    """Where results go."""
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=160)
-
-
 def stderr() -> Console:
     """Where messages and progress go."""
     from rich.console import Console
@@ -110,15 +102,19 @@ def label(key: Any) -> str:
     return " / ".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
 
 
-def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_from: int = 1) -> None:
-    """A table on standard output; columns from ``numbers_from`` on are aligned right."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def print_table(
+    title: str, head: Sequence[str], rows: Iterable[Sequence[str]], units: Sequence[str] | None = None
+) -> None:
+    """A table on standard output, after a blank line: the first column aligned left, all others right.
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(head):
-        table.add_column(name, justify="right" if i >= numbers_from else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    stdout().print(table)
+    ``units`` is a second line of headings.
+    """
+    heads = [list(head)] if units is None else [list(head), list(units)]
+    lines = [*heads, *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    text = [
+        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip()
+        for line in lines
+    ]
+    text.insert(len(heads), "─" * (sum(widths) + 2 * (len(widths) - 1)))
+    typer.echo("\n".join(["", title, *text]))

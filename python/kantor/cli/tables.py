@@ -226,7 +226,9 @@ def _balance(economy: Economy, wanted: pd.Series) -> tuple[pd.DataFrame, pd.Seri
 def _print_balance(economy: Economy, rows: pd.DataFrame, largest: pd.DataFrame) -> None:
     own = economy.unit if isinstance(economy.unit, str) else ""
     units = [_units(economy)[c.removeprefix("footprint ")] if c.startswith("footprint ") else own for c in rows.columns]
-    heads = [f"{c.replace('_', ' ')}, {unit}".rstrip(", ") for c, unit in zip(rows.columns, units, strict=True)]
+    feet = [c.removeprefix("footprint ") for c in rows.columns[2:]]
+    heads = ["final demand", "gross output", *feet]
+    about = f"; footprints of {', '.join(feet)}" if feet else ""
     names = economy.readable_names()
 
     def lines(table: pd.DataFrame, words: Callable[[Any], str]) -> list[tuple[str, ...]]:
@@ -241,9 +243,9 @@ def _print_balance(economy: Economy, rows: pd.DataFrame, largest: pd.DataFrame) 
             groups.columns[min(2, len(groups.columns) - 1)], ascending=False, kind="stable"
         ).head(len(largest))
         level = str(economy.products.names[0] or "group")
-        print_table(f"By {level}, the {len(groups)} largest", (level, *heads), lines(groups, str))
-    title = f"By product, the {len(largest)} largest of {len(rows):,}"
-    print_table(title, ("product", *heads), lines(largest, lambda key: _named(names, key)))
+        print_table(f"By {level}, the {len(groups)} largest{about}", (level, *heads), lines(groups, str), ("", *units))
+    title = f"By product, the {len(largest)} largest of {len(rows):,}{about}"
+    print_table(title, ("product", *heads), lines(largest, lambda key: _named(names, key)), ("", *units))
 
 
 def _units(economy: Economy) -> dict[str, str]:
