@@ -2,7 +2,7 @@
 # Variables: EXAMPLE (a packaged scenario or a TOML file), PYTHON (3.11 or later), CXX, KANTOR_CUDA=AUTO|ON|OFF, PYTEST_ARGS.
 
 VENV ?= .venv
-EXAMPLE ?= eu_2006
+EXAMPLE ?= us_2012
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 KANTOR_CUDA ?= AUTO
