@@ -12,6 +12,8 @@ import kantor as kt
 from kantor import Economy, Harmony, Limit, LogUtility, MaxScale, MinimiseUse, Plan, PowerUtility, Status
 from kantor.errors import OptionError, ProblemError
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 GOODS = ["grain", "iron", "cloth"]
 
 

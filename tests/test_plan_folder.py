@@ -16,6 +16,8 @@ from kantor.planning.folder import check_writable, save_plan
 from kantor.planning.record import TABLES, digest, sha256_of
 from kantor.planning.result import PlanResult
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 def economy(labels: object = ("grain", "iron", "cloth"), **changes: object) -> Economy:
     return Economy.from_iot(

@@ -13,6 +13,8 @@ from kantor.errors import ProblemError
 from kantor.planning.objectives import Harmony, LogUtility, MaxScale, MinimiseUse, PowerUtility
 from kantor.planning.scenario import build, load_scenario, parse_scenario
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 SMALL = '[economy]\nsource = "small"\n'
 
 

@@ -24,6 +24,8 @@ from kantor.planning.recheck import Multipliers, Problem, Utility, check_activit
 from kantor.planning.record import TABLES, digest, read_record, sha256_of
 from kantor.planning.scenario import build, load_scenario
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 GOODS = ["grain", "iron", "cloth"]
 
 

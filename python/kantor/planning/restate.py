@@ -85,7 +85,7 @@ def _compare(
 
 
 def _different(what: str, derived: FloatArray, stated: FloatArray, labels: pd.Index) -> Iterator[str]:
-    off = ~((derived == stated) | (np.abs(derived - stated) <= 1e-13 * np.abs(derived)))
+    off = ~np.isclose(stated, derived, rtol=1e-13, atol=0.0)
     if off.any():
         i = int(np.flatnonzero(off)[0])
         yield f"{what} of {show(labels[i])!r}: stated {stated[i]!r}, the scenario says {derived[i]!r}"
