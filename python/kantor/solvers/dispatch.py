@@ -1,0 +1,307 @@
+"""solve_program: choose a method by the structure of a planning program, and end with a certificate.
+
+Square economies with a few upper limits are eliminated (:mod:`kantor.solvers.reduced`); everything else goes to the
+first-order method on the linear program (:mod:`kantor.solvers.lp`). Both are followed by a certificate, and rounds with
+tighter tolerances follow until its gap closes (:mod:`kantor.solvers.rounds`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..backends import Backend, get_backend
+from ..errors import OptionError, ProblemError, suggest
+from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible, relative_gap
+from .evaluate import Evaluator
+from .options import StoppingCriteria
+from .problem import FloatArray
+from .program import PlanningProgram
+from .reduced import ReducedAnswer, reducible, solve_reduced
+from .repair import PlanPoint
+from .rounds import LpRounds, Start
+from .solution import NotOptimal, SolveInfo, Status
+from .unlimited import has_room, unlimited_good
+
+METHODS = ("auto", "reduced", "pdhg", "highs")
+
+
+@dataclass
+class ProgramSolution:
+    """What solve_program returns; n goods, m techniques, r resources.
+
+    Attributes
+    ----------
+    status: OPTIMAL if the proved gap is within the tolerance, or, where a side cannot be proved, if verify_lp confirms
+        the tolerance (then ``certified`` is False and info.why says "not certified"); PRIMAL_INFEASIBLE only with a
+        proof; else as :class:`kantor.Status` says.
+    objective: what the plan achieves: its cost, scale or utility; NaN if there is no plan.
+    lower_bound, upper_bound: proved bounds on the optimum in the user's sense, from the raw arrays with rounding
+        accounted for; -inf or inf where nothing is proved.
+    gap: (upper - lower) / max(|upper|, |lower|), for "utility" / max(1, |upper|, |lower|).
+    activity: (m,); scale: t, NaN unless the kind is "scale"; consumption: (n,) (scale: t y; use: y).
+    prices: (n,) value of a unit of each good; rents, floor_rents: (r,) of upper and lower limits; capacity_rents: (m,).
+        All >= 0. For PRIMAL_INFEASIBLE they are the proof: the demand is worth ``surplus`` more than all limits.
+    certified: whether both bounds are proved and within the tolerance.
+    surplus: for PRIMAL_INFEASIBLE p.y - rents.b + floor rents.b - capacity rents.capacity > 0, proved; else NaN.
+    """
+
+    status: Status
+    objective: float
+    lower_bound: float
+    upper_bound: float
+    gap: float
+    activity: FloatArray
+    scale: float
+    consumption: FloatArray
+    prices: FloatArray
+    rents: FloatArray
+    floor_rents: FloatArray
+    capacity_rents: FloatArray
+    certified: bool = False
+    surplus: float = math.nan
+    info: SolveInfo = field(default_factory=SolveInfo)
+
+    def raise_for_status(self) -> None:
+        """Raise NotOptimal unless the status is OPTIMAL."""
+        if self.status is not Status.OPTIMAL:
+            raise NotOptimal(f"status is {self.status.value}: {self.info.why or 'see info'}")
+
+
+def solve_program(
+    program: PlanningProgram,
+    tolerance: float = 1e-6,
+    method: str = "auto",
+    backend: str | Backend = "auto",
+    time_limit_s: float | None = None,
+    iteration_limit: int | None = None,
+    warm_start: ProgramSolution | tuple[Any, Any] | None = None,
+    on_progress: Callable[[dict[str, float]], object] | None = None,
+) -> ProgramSolution:
+    """Solve a planning program and prove how good the answer is.
+
+    Parameters
+    ----------
+    program: what to plan.
+    tolerance: OPTIMAL means a proved gap of at most this, in (0, 1).
+    method: "auto"; "reduced": the Leontief elimination of square economies; "pdhg": the first-order method on the
+        linear program; "highs": the simplex method of HiGHS on it, for small programs of kind "scale" and "use".
+    backend: kernels, see kantor.backends.get_backend.
+    time_limit_s, iteration_limit: for everything together; the best plan and the best bound so far are returned.
+    warm_start: an earlier ProgramSolution, or (activity, prices), of a program with the same goods and techniques.
+    on_progress: called with a dict of numbers at every check of the first-order method and, with ``lower_bound``,
+        ``upper_bound`` and ``gap``, after every certificate.
+
+    Raises ProblemError and OptionError for impossible input. Not converging is a status.
+
+    >>> import numpy as np
+    >>> A = np.array([[0.25, 0.4], [0.14, 0.12]])
+    >>> wheat = PlanningProgram.build("scale", np.eye(2), A, [55.0, 30.0], resource_use=[[0.8, 3.6]], resource_upper=[520.0])
+    >>> solution = solve_program(wheat)
+    >>> round(solution.scale, 9), solution.prices.round(9).tolist(), solution.gap < 1e-10
+    (2.0, [0.007692308, 0.019230769], True)
+    """
+    if not isinstance(program, PlanningProgram):
+        raise ProblemError(f"program: got {type(program).__name__}, expected a PlanningProgram")
+    if method not in METHODS:
+        raise OptionError(f"method: {method!r} is unknown{suggest(method, METHODS)}")
+    stopping = StoppingCriteria(tolerance=tolerance, iteration_limit=iteration_limit, time_limit_s=time_limit_s)
+    run = _Run(program, stopping, method, get_backend(backend), _start(program, warm_start), on_progress)
+    return run.solve()
+
+
+class _Run:
+    """One call: what was tried, what is proved so far, and where the time went."""
+
+    def __init__(
+        self,
+        program: PlanningProgram,
+        stopping: StoppingCriteria,
+        method: str,
+        backend: Backend,
+        start: Start | None,
+        on_progress: Callable[[dict[str, float]], object] | None,
+    ):
+        self.program, self.stopping, self.method, self.backend = program, stopping, method, backend
+        self.start, self.on_progress = start, on_progress
+        self.began = time.perf_counter()
+        self.info = SolveInfo(backend=backend.name, device=backend.device(), tolerance=stopping.tolerance)
+        self.best: Certificate | None = None
+        self.used: list[str] = []
+
+    def solve(self) -> ProgramSolution:
+        """Reduced if the structure allows, then the linear program if that did not settle it."""
+        try:
+            self.evaluator = Evaluator(self.program)
+            why_not = reducible(self.program) if self.method in ("auto", "reduced") else f"method {self.method!r} was asked for"
+            if self.method == "reduced" and why_not:
+                raise OptionError(f"method: 'reduced' does not apply: {why_not}; use 'auto' or 'pdhg'")
+            endless = unlimited_good(self.program, self.backend) if has_room(self.program) else None
+            if endless is not None:
+                return self._unbounded(f"good {endless} can be made without any limited resource, so utility has no end")
+            if not why_not:
+                done = self._reduced()
+                if done is not None:
+                    return done
+                why_not = self.info.notes[-1]
+            return self._linear_program(why_not)
+        except KeyboardInterrupt:
+            return self._finish(Status.INTERRUPTED, "interrupted")
+
+    # ---- the two methods -------------------------------------------------------------------------------------------
+    def _reduced(self) -> ProgramSolution | None:
+        """The eliminated problem; None if it does not settle the program and the linear program should."""
+        self.used.append("reduced")
+        began = time.perf_counter()
+        answer = solve_reduced(self.program, self.backend)
+        self.info.seconds["reduced"] = time.perf_counter() - began
+        if answer is None:
+            note = "the reduced form has no solution"
+        elif answer.status is Status.PRIMAL_INFEASIBLE:
+            proof = self._timed("certificate", prove_infeasible, self.evaluator, answer.dual, answer.plan.activity, backend=self.backend)
+            if proof is not None:
+                return self._infeasible(proof, answer.plan, answer.why)
+            note = f"{answer.why}, but that proves nothing: a table with negative entries can do better"
+        elif answer.status is Status.DUAL_INFEASIBLE:
+            return self._unbounded(answer.why)
+        else:
+            certificate = self._certify(answer)
+            if certificate.gap <= self.stopping.tolerance:
+                return self._finish(Status.OPTIMAL, f"square economy eliminated to x = L C: {answer.why}")
+            note = f"the elimination leaves a gap of {certificate.gap:.1e}: free disposal pays, or entries are negative"
+            self.start = Start(answer.plan, answer.dual)
+        self.info.notes.append(note)
+        return self._finish(Status.ITERATION_LIMIT, note) if self.method == "reduced" else None
+
+    def _certify(self, answer: ReducedAnswer) -> Certificate:
+        tolerance = self.stopping.tolerance
+        new = self._timed("certificate", certify, self.evaluator, answer.plan, answer.dual, tolerance=tolerance, backend=self.backend)
+        self.best = merge(self.best, new)
+        self._tell()
+        return self.best
+
+    def _linear_program(self, why_not: str) -> ProgramSolution:
+        name = "highs" if self.method == "highs" else "pdhg"
+        self.used.append(name)
+        rounds = LpRounds(self.evaluator, self.stopping, name, self.backend, self.start, self.began, self.on_progress, self.best)
+        try:
+            outcome = rounds.solve()
+        except KeyboardInterrupt:
+            self._absorb(rounds)
+            return self._finish(Status.INTERRUPTED, "interrupted")
+        self._absorb(rounds)
+        what = "linear program" if self.program.kind != "utility" else "separable concave program"
+        by = {"pdhg": "by the first-order method", "highs": "by HiGHS"}[name]
+        why = f"{what} {by}, for {why_not}" + (f"; {outcome.why}" if outcome.why else "")
+        if outcome.proof is not None:
+            return self._infeasible(outcome.proof, outcome.plan, why)
+        if outcome.status is Status.DUAL_INFEASIBLE:
+            return self._unbounded(why)
+        return self._finish(outcome.status, why, outcome.certified, outcome.objective)
+
+    def _absorb(self, rounds: LpRounds) -> None:
+        self.best = rounds.best
+        info = self.info
+        info.iterations, info.products = rounds.iterations, rounds.products
+        info.seconds |= rounds.seconds
+        info.notes += rounds.notes
+        info.history = rounds.history
+        if rounds.last is not None:
+            last = rounds.last.info
+            info.primal_residual, info.dual_residual = last.primal_residual, last.dual_residual
+            if last.backend not in ("", "none"):
+                info.backend, info.device = last.backend, last.device
+
+    # ---- the answer --------------------------------------------------------------------------------------------------
+    def _timed(self, name: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return function(*args, **options)
+        finally:
+            self.info.seconds[name] = self.info.seconds.get(name, 0.0) + time.perf_counter() - began
+
+    def _tell(self) -> None:
+        if self.on_progress is not None and self.best is not None:
+            best, seconds = self.best, time.perf_counter() - self.began
+            entry = {"iteration": float(self.info.iterations), "seconds": seconds, "gap": best.gap}
+            self.on_progress(entry | {"lower_bound": best.lower, "upper_bound": best.upper})
+
+    def _close(self, why: str) -> SolveInfo:
+        info = self.info
+        info.method, info.why = "+".join(self.used) or self.method, why
+        info.seconds["total"] = time.perf_counter() - self.began
+        return info
+
+    def _finish(self, status: Status, why: str, certified: bool = True, objective: float = math.nan) -> ProgramSolution:
+        """The best certificate as a solution; without one, NaN everywhere."""
+        n, m, r = self.program.shape
+        best, kind = self.best, self.program.kind
+        certified = certified and status is Status.OPTIMAL
+        if best is None:
+            blank = lambda k: np.full(k, np.nan)  # noqa: E731
+            return ProgramSolution(
+                status, np.nan, -np.inf, np.inf, np.inf, blank(m), np.nan, blank(n), blank(n), blank(r), blank(r), blank(m),
+                info=self._close(why),
+            )  # fmt: skip
+        self.info.notes += [note for note in best.notes if note not in self.info.notes]
+        self.info.gap = best.gap
+        return ProgramSolution(
+            status,
+            best.value if best.feasible else objective,
+            best.lower,
+            best.upper,
+            relative_gap(kind, best.lower, best.upper),
+            best.plan.activity,
+            best.plan.scale if kind == "scale" else math.nan,
+            best.plan.scale * self.program.targets if kind == "scale" else best.plan.consumption,
+            best.dual.prices,
+            best.dual.rents,
+            best.dual.floor_rents,
+            best.capacity_rents,
+            certified,
+            info=self._close(why),
+        )
+
+    def _infeasible(self, proof: InfeasibilityProof, plan: PlanPoint, why: str) -> ProgramSolution:
+        bounds = (np.inf, np.inf) if self.program.kind == "use" else (-np.inf, -np.inf)
+        dual = proof.dual
+        return ProgramSolution(
+            Status.PRIMAL_INFEASIBLE, np.nan, *bounds, np.inf, plan.activity, math.nan, plan.consumption, dual.prices,
+            dual.rents, dual.floor_rents, proof.capacity_rents, False, proof.surplus, self._close(why),
+        )  # fmt: skip
+
+    def _unbounded(self, why: str) -> ProgramSolution:
+        n, m, r = self.program.shape
+        zero = np.zeros
+        return ProgramSolution(
+            Status.DUAL_INFEASIBLE, np.inf, -np.inf, np.inf, np.inf, zero(m), math.nan, zero(n), zero(n), zero(r), zero(r),
+            zero(m), info=self._close(why),
+        )  # fmt: skip
+
+
+def _start(program: PlanningProgram, given: ProgramSolution | tuple[Any, Any] | None) -> Start | None:
+    """Check a warm start."""
+    n, m, r = program.shape
+    if given is None:
+        return None
+    if isinstance(given, ProgramSolution):
+        activity, prices, rents, floors = given.activity, given.prices, given.rents, given.floor_rents
+        if rents.shape != (r,):
+            rents = floors = np.zeros(r)
+    else:
+        try:
+            activity, prices = given
+        except (TypeError, ValueError):
+            raise ProblemError("warm_start: expected a ProgramSolution or a pair (activity, prices)") from None
+        rents = floors = np.zeros(r)
+    for name, vector, length in (("activity", activity, m), ("prices", prices, n)):
+        if np.shape(vector) != (length,):
+            raise ProblemError(f"warm_start: {name} has shape {np.shape(vector)}, expected ({length},)")
+    if not all(np.isfinite(v).all() for v in (activity, prices, rents, floors)):
+        return None  # an earlier solve without an answer is no start
+    return Start.from_vectors(program, np.asarray(activity, float), np.asarray(prices, float), rents, floors)

@@ -1,0 +1,244 @@
+"""The two judges of a planning program: is this plan feasible, and what does this dual point prove?
+
+Both work on the raw arrays with rounding accounted for, whatever the signs of the data, and know nothing of how their
+argument was found: a wrong plan is "not feasible", a useless dual point proves nothing. Every certificate is what they
+say. With N = B - A, nu = lambda - kappa (rents of upper minus those of lower limits) and X_j >= x_j for every feasible x:
+
+    slack     v_j = max(0, (N'p)_j - c_j - (R'nu)_j)
+    resources D = lambda.b_upper - kappa.b_lower + sum_j v_j X_j
+    use       c.x >= p.y - D          scale   t <= D / (p.y)          utility   sum U_i(C_i) <= D + sum_i U°_i(p_i)
+
+for any p, lambda, kappa >= 0 (weak duality; mathematics.md sections 3, 8, 9). X_j is the capacity, or what a resource
+that only ever gets used up allows, min_k b_k / R_kj; if X_j is infinite, v_j must be zero.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from .problem import FloatArray
+from .program import PlanningProgram
+from .rigour import LARGEST, SMALLEST, GuardedMatrix, down, exact_dot, flush, gamma, two_product, up
+from .utilities import conjugate, utility
+
+EXACT_ENTRIES = 20_000_000  # most matrix entries that one check may add up exactly (about 0.1 s per million)
+
+
+@dataclass(frozen=True)
+class PlanCheck:
+    """``feasible``: proved, without tolerance. ``value``: what the plan reaches at least ("use": costs at most).
+
+    ``why`` names the worst violated (or undecided) restriction; ``violation`` its size relative to the terms of its row.
+    """
+
+    feasible: bool
+    value: float
+    why: str = ""
+    violation: float = 0.0
+
+
+@dataclass(frozen=True)
+class BoundCheck:
+    """``value``: a proved bound on the optimum, +-inf if the point proves none; ``slack`` v (m,); ``why`` it is infinite."""
+
+    value: float
+    slack: FloatArray = field(repr=False)
+    why: str = ""
+
+    @property
+    def valid(self) -> bool:
+        """Whether the bound says anything."""
+        return math.isfinite(self.value)
+
+
+class Evaluator:
+    """Both judges for one program; prepares what they share once."""
+
+    def __init__(self, program: PlanningProgram):
+        self.program = program
+        self.output = GuardedMatrix.of(program.output)
+        self.input = GuardedMatrix.of(program.input)
+        self.use = GuardedMatrix.of(program.resource_use)
+        self.row_guard = gamma(self.output.row_count + self.input.row_count + 6)
+        self.use_guard = gamma(self.use.row_count + 4)
+        columns = self.output.column_count + self.input.column_count + self.use.column_count
+        self.column_guard = gamma(columns + 8)
+
+    # ---- primal ------------------------------------------------------------------------------------------------
+    def net_output(self, activity: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(N x, throughput B x + |A| x) in floating point."""
+        made, _ = self.output.times(activity)
+        used, used_size = self.input.times(activity)
+        return made - used, made + used_size
+
+    def margins(self, throughput: FloatArray, interior: float) -> FloatArray:
+        """How far inside a goods row a plan should stay so that its feasibility survives any rounding."""
+        return np.maximum(interior, 2.5 * self.row_guard) * throughput
+
+    def check_plan(self, activity: FloatArray, scale: float, consumption: FloatArray) -> PlanCheck:
+        """Prove that (activity, t) or (activity, consumption) obeys every restriction exactly, or say which one it may not."""
+        program = self.program
+        infeasible = np.inf if program.kind == "use" else -np.inf
+        parts = [("activity", activity, program.capacity)]
+        if program.kind == "scale":
+            parts.append(("scale", np.array([scale]), np.inf))
+        elif program.kind == "utility":
+            parts.append(("consumption", consumption, np.inf))
+        for name, vector, high in parts:
+            wrong = ~((vector == 0.0) | ((vector >= SMALLEST) & (vector <= np.minimum(high, LARGEST))))
+            if wrong.any():
+                j = int(np.flatnonzero(wrong)[0])
+                excess = max(-vector[j], vector[j] - np.broadcast_to(high, vector.shape)[j], 0.0)
+                return PlanCheck(False, infeasible, f"{name}[{j}]", float(excess / max(abs(vector[j]), SMALLEST)))
+        if program.kind == "utility" and consumption[~program.consumed].any():
+            return PlanCheck(False, infeasible, "consumption of a good without utility", 1.0)
+        worst = max(self._goods(activity, scale, consumption), self._limits(activity), key=lambda w: w[0])
+        if worst[0] > 0.0:
+            return PlanCheck(False, infeasible, worst[1], worst[0])
+        return PlanCheck(True, self._value(activity, scale, consumption))
+
+    def _goods(self, x: FloatArray, scale: float, consumption: FloatArray) -> tuple[float, str]:
+        """(largest relative shortfall that is real or cannot be excluded, its name); 0 if N x >= target is proved."""
+        program = self.program
+        factor = scale if program.kind == "scale" else 1.0
+        target = consumption if program.kind == "utility" else program.targets
+        net, size = self.net_output(x)
+        value, size = net - factor * target, size + np.abs(factor * target)
+        open_rows = np.flatnonzero(~(value - self.row_guard * size >= 0.0))
+        short = np.zeros(value.shape)
+        entries = int((self.output.row_count[open_rows] + self.input.row_count[open_rows]).sum())
+        for i in open_rows:
+            exact = value[i] - self.row_guard[i] * size[i]
+            if value[i] > -self.row_guard[i] * size[i] and entries <= EXACT_ENTRIES:
+                exact = self._exact_balance(int(i), x, factor, float(target[i]))
+            short[i] = max(0.0, -exact) / size[i] if size[i] > 0.0 else 0.0
+        i = int(np.argmax(short))
+        return float(short[i]), f"balance of good {i}"
+
+    def _exact_balance(self, i: int, x: FloatArray, factor: float, target: float) -> float:
+        """(B x - A x)_i - factor * target, rounded once."""
+        made, used = self.output.row(i), self.input.row(i)
+        left = np.concatenate([made[1], -used[1], [-target]])
+        right = np.concatenate([x[made[0]], x[used[0]], [factor]])
+        return exact_dot(left, right)
+
+    def _limits(self, x: FloatArray) -> tuple[float, str]:
+        """(largest relative excess over a resource limit that is real or cannot be excluded, its name)."""
+        program, worst = self.program, (0.0, "")
+        value, size = self.use.times(x)
+        for side, sign, limit in (("upper", 1.0, program.resource_upper), ("lower", -1.0, program.resource_lower)):
+            terms = size + np.abs(np.where(np.isfinite(limit), limit, 0.0))
+            excess = np.where(np.isfinite(limit), sign * (value - limit), -np.inf)
+            for k in np.flatnonzero(~(excess + self.use_guard * terms <= 0.0)):
+                exact = excess[k] + self.use_guard[k] * terms[k]
+                if excess[k] <= self.use_guard[k] * terms[k] and self.use.row_count[k] <= EXACT_ENTRIES:
+                    at, data = self.use.row(int(k))
+                    exact = sign * exact_dot(np.append(data, -limit[k]), np.append(x[at], 1.0))
+                if exact > 0.0 and exact / terms[k] > worst[0]:
+                    worst = (float(exact / terms[k]), f"{side} limit of resource {k}")
+        return worst
+
+    def _value(self, x: FloatArray, scale: float, consumption: FloatArray) -> float:
+        """The scale; an upper bound of the cost; a lower bound of the utility."""
+        if self.program.kind == "scale":
+            return float(scale)
+        if self.program.kind == "use":
+            return up(exact_dot(self.program.cost, x))
+        assert self.program.terms is not None
+        value, error = utility(self.program.terms, consumption)
+        return down(math.fsum(np.concatenate([value, -error]))) if np.isfinite(value).all() else -np.inf
+
+    # ---- dual --------------------------------------------------------------------------------------------------
+    @cached_property
+    def implied_capacity(self) -> FloatArray:
+        """(m,) X_j: the capacity, or what a resource with no negative use and a limit allows: min_k b_k / R_kj."""
+        program = self.program
+        bound = program.capacity.copy()
+        for k in np.flatnonzero(np.isfinite(program.resource_upper)):
+            at, data = self.use.row(int(k))
+            if program.resource_upper[k] >= 0.0 and (data >= 0.0).all():
+                at, data = at[data > 0.0], data[data > 0.0]
+                bound[at] = np.minimum(bound[at], np.nextafter(program.resource_upper[k] / data, np.inf))
+        return bound
+
+    def column_excess(
+        self, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray, cost: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(excess N'p - c - R'nu, its guard, full cost c + R'nu), (m,) each, in floating point."""
+        made, made_size = self.output.transposed_times(prices)
+        used, used_size = self.input.transposed_times(prices)
+        if floor_rents.any():
+            up_value, up_size = self.use.transposed_times(rents)
+            low_value, low_size = self.use.transposed_times(floor_rents)
+            full, size = cost + (up_value - low_value), np.abs(cost) + up_size + low_size
+        else:
+            full, size = self.use.transposed_times(rents)
+            full, size = cost + full, np.abs(cost) + size
+        return made - used - full, self.column_guard * (made_size + used_size + size), full
+
+    def bound(self, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray) -> BoundCheck:
+        """What the dual point proves: a lower bound of the cost ("use"), an upper bound of t or of the utility."""
+        program = self.program
+        nothing = -np.inf if program.kind == "use" else np.inf
+        point = self._clean(prices, rents, floor_rents)
+        if point is None:
+            return BoundCheck(nothing, np.zeros(program.shape[1]), "the dual point is not finite and nonnegative")
+        p, rents, floor_rents = point
+        resources, slack, why = self._resource_value(p, rents, floor_rents, program.cost)
+        if why:
+            return BoundCheck(nothing, slack, why)
+        if program.kind == "use":
+            return BoundCheck(down(down(exact_dot(p, program.targets)) - resources), slack)
+        if program.kind == "scale":
+            worth = down(exact_dot(p, program.targets))
+            if worth <= 0.0:
+                return BoundCheck(nothing, slack, "the prices give the basket no value")
+            return BoundCheck(max(0.0, up(resources / worth)) if resources >= 0.0 else up(resources / up(up(worth))), slack)
+        assert program.terms is not None
+        value, error = conjugate(program.terms, p)
+        if not np.isfinite(value).all():
+            return BoundCheck(nothing, slack, f"the utility of good {int(np.argmin(np.isfinite(value)))} has no end at its price")
+        return BoundCheck(up(math.fsum([*value, *error, resources])), slack)
+
+    def infeasibility(self, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray) -> float:
+        """A proved lower bound of p.y - D at zero cost ("scale", "utility": of -D); positive means no plan exists (Farkas)."""
+        point = self._clean(prices, rents, floor_rents)
+        if point is None:
+            return -np.inf
+        p, rents, floor_rents = point
+        resources, _, why = self._resource_value(p, rents, floor_rents, np.zeros(self.program.shape[1]))
+        if why:
+            return -np.inf
+        worth = exact_dot(p, self.program.targets)
+        if self.program.kind == "use":
+            return down(down(worth) - resources)
+        # t >= 0 and C >= 0 only help if their columns price to >= 0: p.y >= 0 for t, p >= 0 for C.
+        return -resources if self.program.kind == "utility" or worth >= 0.0 else -np.inf
+
+    def _clean(self, *point: FloatArray) -> tuple[FloatArray, ...] | None:
+        if not all(((part >= 0.0) & (part <= LARGEST)).all() for part in point):
+            return None
+        return tuple(flush(part) for part in point)
+
+    def _resource_value(
+        self, p: FloatArray, rents: FloatArray, floor_rents: FloatArray, cost: FloatArray
+    ) -> tuple[float, FloatArray, str]:
+        """(upper bound of D, slack v, "" or why D is infinite)."""
+        program = self.program
+        excess, guard, _ = self.column_excess(p, rents, floor_rents, cost)
+        slack = np.maximum(0.0, excess + guard)
+        paid = slack > 0.0
+        capacity = self.implied_capacity[paid]
+        if not np.isfinite(capacity).all():
+            j = int(np.flatnonzero(paid)[np.argmin(np.isfinite(capacity))])
+            return np.inf, slack, f"technique {j} would earn more than its cost and nothing bounds it"
+        at, below = rents > 0.0, floor_rents > 0.0
+        if not (np.isfinite(program.resource_upper[at]).all() and np.isfinite(program.resource_lower[below]).all()):
+            return np.inf, slack, "a resource without a limit has a rent"
+        idle = np.nextafter(slack[paid] * capacity, np.inf)
+        limits = [two_product(rents[at], program.resource_upper[at]), two_product(-floor_rents[below], program.resource_lower[below])]
+        return up(math.fsum([*idle, *(v for pair in limits for part in pair for v in part)])), slack, ""

@@ -1,0 +1,253 @@
+"""Square economies without capacities: the plan eliminated to x = L (C - supply), and a dual in the few rents only.
+
+With one technique a good and free disposal the least output x(C) = L C, L = (I - A)^-1, delivers C at the least use of
+everything (mathematics.md, F1; Veinott 1968). So the plan has no other variables than consumption:
+
+* scale: with x = L y the largest scale is t* = min_k b_k / (R x)_k, the rent of that k is 1 / (R x)_k, and prices are
+  the values p = A'p + R'rents;
+* use: x = L y is the plan; if it breaks limit k, the values p = A'p + R_k show that the demand is worth p.y > b_k;
+* utility: with M = R L (r values, r transposed solves) the optimum is min over rents >= 0 of
+  sum_i U°_i((M'rents)_i) + rents.b, concave duality in r numbers, and C = U'^-1(M'rents).
+
+Techniques that need nothing (supplies from outside with a capacity) are used in full. Goods with negative demand may
+turn out not to be produced; they are then left out of L. Nothing here is trusted: the certificate judges it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..errors import ProblemError
+from .bounds import DualPoint
+from .leontief import solve_leontief
+from .mix import least_output, one_sided_solve, reach
+from .problem import FloatArray
+from .program import PlanningProgram
+from .rent_search import minimise_rents
+from .repair import PlanPoint
+from .solution import Status
+
+MOST_RESOURCES = 30
+_PRICED_ROUNDS = 12
+
+
+@dataclass(frozen=True)
+class ReducedAnswer:
+    """A plan and its dual point (a Farkas ray if infeasible); ``why`` says what decided it."""
+
+    status: Status
+    plan: PlanPoint
+    dual: DualPoint
+    why: str
+
+
+@dataclass(frozen=True)
+class SquareEconomy:
+    """The eliminated form: I - A per unit of output, R per unit of output, supplies from outside per good."""
+
+    inputs: sp.csr_array
+    resource_use: sp.csr_array
+    per_output: FloatArray
+    supply: FloatArray
+    makers: np.ndarray[Any, Any]
+    suppliers: np.ndarray[Any, Any]
+
+    def activity(self, output: FloatArray, m: int, capacity: FloatArray) -> FloatArray:
+        """Activity (m,) of gross outputs (n,), with every supply from outside used in full."""
+        x = np.zeros(m)
+        x[self.makers] = output * self.per_output
+        x[self.suppliers] = capacity[self.suppliers]
+        return x
+
+
+def reducible(program: PlanningProgram) -> str:
+    """Why the elimination does not apply, or "" if it does."""
+    own = program.producer_of
+    suppliers = _suppliers(program)
+    makers = np.flatnonzero(~suppliers)
+    n = program.shape[0]
+    if (own == -2).any():
+        return "some techniques make several goods"
+    if (own[makers] < 0).any():
+        return "some techniques make nothing"
+    if np.bincount(own[makers], minlength=n).max(initial=0) > 1:
+        return "some goods are made by several techniques"
+    if makers.size < n:
+        return "some goods are made by no technique"
+    if np.isfinite(program.capacity[makers]).any():
+        return "some techniques have capacities"
+    if np.isfinite(program.resource_lower).any():
+        return "some resources have a lower limit"
+    limited = np.isfinite(program.resource_upper)
+    if program.kind == "utility" and limited.sum() > MOST_RESOURCES:
+        return f"{int(limited.sum())} limits, more than {MOST_RESOURCES}"
+    if (program.resource_upper < 0.0).any():
+        return "some limits are negative"
+    if program.kind == "use" and (program.cost < 0.0).any():
+        return "some costs are negative"
+    return ""
+
+
+def solve_reduced(program: PlanningProgram, backend: Any = "auto") -> ReducedAnswer | None:
+    """Solve a reducible program (see :func:`reducible`); None if its Leontief systems cannot be solved."""
+    economy = _eliminate(program)
+    solver = {"scale": _scale, "use": _use, "utility": _utility}[program.kind]
+    return solver(program, economy, backend)
+
+
+def _suppliers(program: PlanningProgram) -> np.ndarray[Any, Any]:
+    """(m,) techniques that make one good out of nothing, at no cost, up to a finite capacity."""
+    inputs = np.bincount(program.input.indices, minlength=program.shape[1])
+    use = np.bincount(program.resource_use.indices, minlength=program.shape[1])
+    return (program.producer_of >= 0) & (inputs + use == 0) & np.isfinite(program.capacity) & (program.cost == 0.0)
+
+
+def _eliminate(program: PlanningProgram) -> SquareEconomy:
+    suppliers = _suppliers(program)
+    supply = program.output @ np.where(suppliers, np.where(suppliers, program.capacity, 0.0), 0.0)
+    if program.diagonal_output is not None and (program.diagonal_output == 1.0).all():
+        n = program.shape[0]
+        return SquareEconomy(program.input, program.resource_use, np.ones(n), supply, np.arange(n), np.zeros(0, int))
+    makers = np.flatnonzero(~suppliers)
+    makers = makers[np.argsort(program.producer_of[makers], kind="stable")]
+    per_output = 1.0 / program.own_output[makers]
+    scale = sp.diags_array(per_output)
+    inputs = sp.csr_array(program.input[:, makers] @ scale)
+    return SquareEconomy(
+        inputs, sp.csr_array(program.resource_use[:, makers] @ scale), per_output, supply, makers, np.flatnonzero(suppliers)
+    )
+
+
+def _values(economy: SquareEconomy, cost: FloatArray, active: np.ndarray[Any, Any], backend: Any) -> FloatArray | None:
+    """p = A'p + cost over the active goods, a little below; zero for the others, whose output is not needed."""
+    inputs = economy.inputs
+    if not active.all():
+        keep = sp.diags_array(active.astype(np.float64))
+        inputs = sp.csr_array(keep @ inputs @ keep)
+    prices = one_sided_solve(inputs, np.where(active, cost, 0.0), -1.0, transpose=True, backend=backend)
+    return None if prices is None else np.maximum(prices, 0.0)
+
+
+def _outputs(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> tuple[FloatArray, Any, FloatArray] | None:
+    """(gross outputs, produced goods, resource use) of the targets."""
+    found = least_output(economy.inputs, program.targets - economy.supply, backend=backend)
+    if found is None or not np.isfinite(found[0]).all():
+        return None
+    output, active = found
+    return output, active | ~_superfluous(economy, output, program.targets), economy.resource_use @ output
+
+
+def _superfluous(economy: SquareEconomy, output: FloatArray, consumption: FloatArray) -> np.ndarray[Any, Any]:
+    """Goods that supplies from outside and by-products more than cover: worth nothing, unlike those nobody needs."""
+    need = economy.inputs @ output + consumption - economy.supply
+    return (output == 0.0) & (need < 0.0)
+
+
+def _scale(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> ReducedAnswer | None:
+    if economy.supply.any():
+        return None  # a fixed supply does not grow with the scale, so x is not proportional to t
+    found = _outputs(program, economy, backend)
+    if found is None:
+        return None
+    output, priced, use = found
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scales = np.where((use > 0.0) & np.isfinite(program.resource_upper), program.resource_upper / use, np.inf)
+    k = int(np.argmin(scales)) if scales.size else -1
+    m = program.shape[1]
+    if k < 0 or not np.isfinite(scales[k]):
+        plan = PlanPoint(economy.activity(output, m, program.capacity), 1.0, program.targets.copy())
+        nothing = DualPoint(np.zeros(output.size), np.zeros(use.size), np.zeros(use.size))
+        return ReducedAnswer(Status.DUAL_INFEASIBLE, plan, nothing, "no limited resource is needed, so the scale has no end")
+    rents = np.zeros(use.size)
+    rents[k] = 1.0 / use[k]
+    prices = _values(economy, economy.resource_use.T @ rents, priced, backend)
+    if prices is None:
+        return None
+    t = float(scales[k])
+    plan = PlanPoint(economy.activity(t * output, m, program.capacity), t, t * program.targets)
+    why = f"resource {k} sets the scale: the basket needs {use[k]:.6g} of it a unit, {program.resource_upper[k]:.6g} are allowed"
+    return ReducedAnswer(Status.OPTIMAL, plan, DualPoint(prices, rents, np.zeros(use.size)), why)
+
+
+def _use(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> ReducedAnswer | None:
+    found = _outputs(program, economy, backend)
+    if found is None:
+        return None
+    output, priced, use = found
+    plan = PlanPoint(economy.activity(output, program.shape[1], program.capacity), np.nan, program.targets.copy())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        over = np.where(np.isfinite(program.resource_upper), use - program.resource_upper, -np.inf)
+        relative = np.where(over > 0.0, over / use, 0.0)
+    k = int(np.argmax(relative)) if relative.size else -1
+    broken = k >= 0 and relative[k] > 0.0
+    rents = np.zeros(use.size)
+    if broken:
+        rents[k] = 1.0 / use[k]
+        cost = economy.resource_use.T @ rents
+        why = f"the least plan needs {use[k]:.6g} of resource {k}, {program.resource_upper[k]:.6g} are allowed"
+    else:
+        cost = program.cost[economy.makers] * economy.per_output
+        why = "the least plan keeps every limit"
+    prices = _values(economy, cost, priced, backend)
+    if prices is None:
+        return None
+    status = Status.PRIMAL_INFEASIBLE if broken else Status.OPTIMAL
+    return ReducedAnswer(status, plan, DualPoint(prices, rents, np.zeros(use.size)), why)
+
+
+def _utility(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> ReducedAnswer | None:
+    assert program.terms is not None
+    limited = np.flatnonzero(np.isfinite(program.resource_upper))
+    n, m, r = program.shape
+    if not limited.size:
+        return None
+    priced = np.ones(n, bool)
+    for _ in range(_PRICED_ROUNDS):
+        content = _content(economy, economy.resource_use[limited].toarray(), priced, backend)
+        if content is None:
+            return None
+        if (program.consumed & ~(content > 0.0).any(axis=0)).any():
+            return None
+        limit = program.resource_upper[limited] + content @ economy.supply
+        found = minimise_rents(program.terms, content, limit)
+        if found is None:
+            return None
+        solved = least_output(economy.inputs, found.consumption - economy.supply, backend=backend)
+        if solved is None:
+            return None
+        superfluous = _superfluous(economy, solved[0], found.consumption)
+        if (superfluous == ~priced).all():
+            break
+        priced = ~superfluous
+    rents = np.zeros(r)
+    rents[limited] = found.rents
+    prices = _values(economy, economy.resource_use.T @ rents, priced, backend)
+    if prices is None:
+        return None
+    plan = PlanPoint(economy.activity(solved[0], m, program.capacity), np.nan, found.consumption)
+    binding = int((found.rents * limit > 1e-9 * float(found.rents @ limit)).sum())
+    why = f"{binding} of {limited.size} limits bind; their rents took {found.iterations} Newton steps"
+    return ReducedAnswer(Status.OPTIMAL, plan, DualPoint(prices, rents, np.zeros(r)), why)
+
+
+def _content(economy: SquareEconomy, use: FloatArray, priced: np.ndarray[Any, Any], backend: Any) -> FloatArray | None:
+    """M = R L (k, n): what a unit of each good needs of each resource, directly and indirectly; k systems in one solve."""
+    inputs = economy.inputs
+    if not priced.all():
+        keep = sp.diags_array(priced.astype(np.float64))
+        inputs, use = sp.csr_array(keep @ inputs @ keep), use * priced
+    try:
+        solution = solve_leontief(
+            inputs, np.ascontiguousarray(use.T), transpose=True, tolerance=1e-12, backend=backend, error_bound=False
+        )
+    except ProblemError:
+        return None
+    if solution.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    content = np.maximum(np.asarray(solution.x).T, 0.0)
+    content[:, ~reach(sp.csr_array(inputs.T), use.any(axis=0))] = 0.0
+    return np.ascontiguousarray(content) if np.isfinite(content).all() else None

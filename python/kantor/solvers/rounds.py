@@ -1,0 +1,255 @@
+"""The linear program of a plan, solved in rounds until the certificate closes.
+
+Round by round the tolerance of the linear program is tightened from a warm start. Where a certificate has a side that
+cannot be proved, an *interior* program comes between: every limit a little narrower, every balance a little higher,
+every cost a little lower, so that its approximate solution lies strictly inside the true program and its dual. It serves
+as the safe plan to blend with.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..backends import Backend
+from .bounds import DualPoint, planning_prices
+from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible
+from .evaluate import Evaluator
+from .lp import solve_lp
+from .options import StoppingCriteria
+from .problem import FloatArray, LinearProgram
+from .program import Layout, PlanningProgram, to_linear_program, value_scaling
+from .repair import PlanPoint
+from .solution import Solution, Status
+from .unlimited import unlimited_good
+from .verify import verify_lp
+
+_MOST_ROUNDS = 8
+_TIGHTEST = 1e-13
+_INTERIOR_SHARE = 0.05  # how far inside, relative to the tolerance, the interior program lies
+_EXTRA_ITERATIONS = 20_000  # rounds after the first may take this and ten times what the first one took
+_FAILED = (Status.INTERRUPTED, Status.NUMERICAL_ERROR)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A plan and a dual point to start from."""
+
+    plan: PlanPoint
+    dual: DualPoint
+
+    @staticmethod
+    def from_vectors(
+        program: PlanningProgram, activity: FloatArray, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray
+    ) -> Start:
+        """Deliver what the activity makes."""
+        net = np.maximum(program.output @ activity - program.input @ activity, 0.0)
+        wanted = program.targets > 0.0
+        scale = float(np.min(net[wanted] / program.targets[wanted])) if program.kind == "scale" else math.nan
+        consumption = np.where(program.consumed, net, 0.0) if program.kind == "utility" else program.targets
+        return Start(PlanPoint(activity, scale, consumption), DualPoint(prices, rents, floor_rents))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the rounds ended; ``proof`` for infeasible programs; ``objective`` of a plan that is not certified."""
+
+    status: Status
+    why: str
+    plan: PlanPoint
+    proof: InfeasibilityProof | None = None
+    certified: bool = True
+    objective: float = math.nan
+
+
+class LpRounds:
+    """The rounds of one solve; ``best`` is the best certificate at any time, also after an interruption."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        stopping: StoppingCriteria,
+        method: str,
+        backend: Backend,
+        start: Start | None,
+        began: float,
+        on_progress: Callable[[dict[str, float]], object] | None,
+        best: Certificate | None,
+    ):
+        self.evaluator, self.program, self.stopping = evaluator, evaluator.program, stopping
+        self.method, self.backend, self.start, self.began = method, backend, start, began
+        self.on_progress, self.best = on_progress, best
+        self.lp, self.layout = to_linear_program(self.program)
+        self.values = value_scaling(self.program, planning_prices(self.evaluator, backend))
+        self.safe: PlanPoint | None = None
+        self.safe_dual: DualPoint | None = None
+        self.last: Solution | None = None
+        self.iterations = self.products = self.first_iterations = self.rounds = 0
+        self.seconds: dict[str, Any] = {"lp": 0.0, "certificate": 0.0}
+        self.notes: list[str] = []
+        self.history: list[dict[str, float]] = []
+
+    # ---- the loop ------------------------------------------------------------------------------------------------------
+    def solve(self) -> Outcome:
+        """Solve, certify, and go on with tighter tolerances, from inside where needed."""
+        tolerance, share = self.stopping.tolerance, _INTERIOR_SHARE * self.stopping.tolerance
+        solution = self._solve_lp(self.lp, tolerance, self._warm(), first=True)
+        if solution.status is Status.PRIMAL_INFEASIBLE:
+            return self._explain_infeasible(solution)
+        if solution.status is Status.DUAL_INFEASIBLE:
+            return Outcome(solution.status, solution.info.why, self._plan(solution))
+        before = math.inf
+        for self.rounds in range(_MOST_ROUNDS):
+            best = self._certify(solution)
+            if best.gap <= self.stopping.tolerance:
+                return Outcome(Status.OPTIMAL, "", best.plan)
+            if self._out_of_budget() or solution.status in _FAILED:
+                break
+            endless = unlimited_good(self.program, self.backend) if self.rounds == 0 and not best.bound_valid else None
+            if endless is not None and best.feasible:
+                why = f"good {endless} can be made without any limited resource, so utility has no end"
+                return Outcome(Status.DUAL_INFEASIBLE, why, best.plan)
+            if math.isinf(best.gap) or best.gap > 0.5 * before:  # one side is not proved, or tightening the tolerance does not help it
+                self._look_inside(solution, share)
+                if self.best is not None and self.best.gap <= self.stopping.tolerance:
+                    return Outcome(Status.OPTIMAL, "", self.best.plan)
+                share = max(0.1 * share, 1e-12)
+            before = best.gap if math.isfinite(best.gap) else before
+            tolerance = 0.1 * tolerance
+            if tolerance < _TIGHTEST or self._out_of_budget():
+                break
+            solution = self._solve_lp(self.lp, tolerance, solution)
+            if solution.status is Status.PRIMAL_INFEASIBLE:
+                return self._explain_infeasible(solution)
+        return self._unfinished(solution)
+
+    def _certify(self, solution: Solution) -> Certificate:
+        self._add_certificate(self._plan(solution), DualPoint(*self.layout.split_dual(solution.y)))
+        assert self.best is not None
+        return self.best
+
+    def _add_certificate(self, plan: PlanPoint, dual: DualPoint) -> None:
+        began = time.perf_counter()
+        new = certify(
+            self.evaluator, plan, dual, tolerance=self.stopping.tolerance, safe=self.safe, safe_dual=self.safe_dual,
+            backend=self.backend,
+        )  # fmt: skip
+        self.best = merge(self.best, new)
+        self.seconds["certificate"] += time.perf_counter() - began
+        if self.on_progress is not None:
+            entry = {"iteration": float(self.iterations), "seconds": time.perf_counter() - self.began, "gap": self.best.gap}
+            self.on_progress(entry | {"lower_bound": self.best.lower, "upper_bound": self.best.upper})
+
+    def _look_inside(self, solution: Solution, share: float) -> None:
+        """Solve the interior program; its solution is certified, and kept to blend with."""
+        plan = self._plan(solution)
+        dual = DualPoint(*self.layout.split_dual(solution.y))
+        inner = self._interior(plan, dual, share)
+        found = self._solve_lp(inner, share, solution)
+        if found.status is not Status.OPTIMAL:
+            self.notes.append(f"no plan lies inside every limit by a share of {share:.0e} ({found.status.value})")
+            return
+        self.safe, self.safe_dual = self._plan(found), DualPoint(*self.layout.split_dual(found.y))
+        self._add_certificate(self.safe, self.safe_dual)
+        self._add_certificate(plan, dual)
+
+    def _interior(self, plan: PlanPoint, dual: DualPoint, share: float) -> LinearProgram:
+        """The linear program with every restriction, primal and dual, tightened by ``share`` of the terms in it."""
+        program, evaluator = self.program, self.evaluator
+        n, m, _ = program.shape
+        lp, _ = to_linear_program(program, share)
+        _, throughput = evaluator.net_output(np.clip(plan.activity, 0.0, program.capacity))
+        row_lower = lp.row_lower.copy()
+        row_lower[:n] += share * (throughput + np.abs(row_lower[:n]))
+        cost = lp.c.copy()
+        _, guard, _ = evaluator.column_excess(dual.prices, dual.rents, dual.floor_rents, program.cost)
+        cost[:m] -= share * guard / evaluator.column_guard
+        return replace(lp, row_lower=row_lower, c=cost)
+
+    # ---- pieces ---------------------------------------------------------------------------------------------------------
+    def _plan(self, solution: Solution) -> PlanPoint:
+        return PlanPoint(*self.layout.split_primal(solution.x, self.program.targets))
+
+    def _warm(self) -> tuple[FloatArray, FloatArray] | None:
+        if self.start is None:
+            return None
+        plan, dual = self.start.plan, self.start.dual
+        x = self.layout.join_primal(plan.activity, plan.scale, plan.consumption)
+        return x, self.layout.join_dual(dual.prices, dual.rents, dual.floor_rents)
+
+    def _solve_lp(self, lp: LinearProgram, tolerance: float, warm: Any, first: bool = False) -> Solution:
+        """One call of solve_lp within what is left of the limits."""
+        began = time.perf_counter()
+        limit = self._iterations_left()
+        if not first:
+            bounded = _EXTRA_ITERATIONS + 10 * self.first_iterations
+            limit = bounded if limit is None else min(limit, bounded)
+        time_left = None if self.stopping.time_limit_s is None else max(1e-3, self.stopping.time_limit_s - self._elapsed())
+        try:
+            solution = solve_lp(
+                lp,
+                tolerance=max(tolerance, _TIGHTEST),
+                method=self.method,
+                backend=self.backend,
+                time_limit_s=time_left,
+                iteration_limit=limit,
+                warm_start=warm if self.method != "highs" else None,
+                on_progress=self._progress,
+                value_scaling=self.values if self.method != "highs" else None,
+            )
+        finally:
+            self.seconds["lp"] += time.perf_counter() - began
+        self.iterations += solution.info.iterations
+        self.products += solution.info.products
+        self.history += solution.info.history
+        self.last = solution
+        if first:
+            self.first_iterations = solution.info.iterations
+        return solution
+
+    def _progress(self, entry: dict[str, float]) -> None:
+        if self.on_progress is not None:
+            self.on_progress(entry | {"iteration": entry.get("iteration", 0.0) + self.iterations})
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self.began
+
+    def _iterations_left(self) -> int | None:
+        limit = self.stopping.iteration_limit
+        return None if limit is None else max(0, limit - self.iterations)
+
+    def _out_of_budget(self) -> bool:
+        time_limit = self.stopping.time_limit_s
+        return self._iterations_left() == 0 or (time_limit is not None and self._elapsed() >= time_limit)
+
+    def _explain_infeasible(self, solution: Solution) -> Outcome:
+        """Turn the ray into a proof; without one the claim is not repeated."""
+        began = time.perf_counter()
+        plan = self._plan(solution)
+        ray = DualPoint(*self.layout.split_dual(solution.y))
+        proof = prove_infeasible(self.evaluator, ray, np.nan_to_num(plan.activity), backend=self.backend)
+        self.seconds["certificate"] += time.perf_counter() - began
+        if proof is not None:
+            return Outcome(Status.PRIMAL_INFEASIBLE, solution.info.why, plan, proof)
+        return Outcome(Status.NUMERICAL_ERROR, f"{solution.info.why}; but the ray could not be turned into a proof", plan)
+
+    def _unfinished(self, solution: Solution) -> Outcome:
+        """No certificate within the tolerance: a limit was reached, or a side cannot be proved."""
+        best = self.best
+        assert best is not None
+        if solution.status in (Status.TIME_LIMIT, Status.INTERRUPTED, Status.NUMERICAL_ERROR) or self._out_of_budget():
+            status = solution.status if solution.status is not Status.OPTIMAL else Status.ITERATION_LIMIT
+            return Outcome(status, f"stopped with a proved gap of {best.gap:.1e}", best.plan)
+        if best.feasible and best.bound_valid:
+            return Outcome(Status.ITERATION_LIMIT, f"the proved gap stays at {best.gap:.1e}", best.plan)
+        check = verify_lp(self.lp, solution, self.stopping.tolerance)
+        why = f"not certified: {'; '.join(best.notes)}"
+        if check.ok and solution.status is Status.OPTIMAL:
+            sign = 1.0 if self.program.kind == "use" else -1.0
+            return Outcome(Status.OPTIMAL, f"{why}; verify_lp confirms the tolerance", best.plan, None, False, sign * solution.objective)
+        return Outcome(Status.ITERATION_LIMIT, why, best.plan)
