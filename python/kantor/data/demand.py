@@ -75,7 +75,7 @@ def _require_technology(eco: Economy, category: Any) -> None:
 
 def _belongs_elsewhere(eco: Economy, category: Any, technology: str) -> str:
     """Why a category cannot be met with the coefficients in use: imports would be counted on one side only."""
-    way = f"use with_technology({technology!r})" if technology in eco.technologies else "expand that technology instead"
+    way = f"use with_technology({technology!r})" if technology in eco.technologies else "that table is not part of it"
     return f"demand {show(category)!r} belongs to technology {technology!r}, the economy uses {eco.technology!r}; {way}"
 
 

@@ -160,7 +160,7 @@ def _build(described: dict[str, Any], reader: TableReader) -> Economy:
         "notes": [str(note) for note in described.get("notes", [])],
     }
     eco = _call_reader(described, parts, products, techniques, about)
-    changes: dict[str, Any] = {"sources": reader.sources}
+    changes: dict[str, Any] = {}
     if described.get("indicator_units"):
         given = {eco.indicator_name(k): str(v) for k, v in described["indicator_units"].items()}
         changes["indicator_units"] = pd.Series([given.get(k, "") for k in eco.intensities.index], eco.intensities.index)
@@ -171,11 +171,10 @@ def _build(described: dict[str, Any], reader: TableReader) -> Economy:
             if key != chosen
         }
         changes["technology"] = chosen
-        changes["sources"] = reader.sources
     for key in ("total_categories", "demand_technology"):
         changes[key] = dict(described.get(key, {}))
     _check_categories(eco, changes, folder)
-    return eco.replace(**changes)
+    return eco.replace(**changes, sources=reader.sources)
 
 
 def _call_reader(
@@ -236,7 +235,7 @@ def _table(reader: TableReader, name: Any, key: str, levels: int) -> Any:
     if name.lower().endswith(".npz"):
         return reader.matrix(name)
     rows = 1 if key in ("F", "S", "intensities") else levels
-    header = 1 if key in VECTORS or (key == "capacities") else levels
+    header = 1 if key in VECTORS else levels
     frame = reader.frame(name, levels=rows, header=header)
     if key in VECTORS:
         if frame.shape[1] != 1:
