@@ -21,6 +21,7 @@ except ImportError as error:
 
 PART_COST = 16384  # nonzeros per block of rows: some tens of microseconds, so that many blocks even out the threads
 ROW_COST = 4  # what a row itself costs, in nonzeros
+SMALL = 32768  # below this many elements or nonzeros waking the threads costs more than the work
 NARROW = 2**31  # from this many nonzeros on the row pointers take 64 bits
 
 NO_TERMS = DeviceTerms(np.zeros(0, np.uint8), np.zeros(0), np.zeros(0), np.zeros(0))
@@ -63,6 +64,18 @@ def _even_parts(rows: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
     return np.append(np.arange(0, rows, kernels.CHUNK), rows).astype(np.uint64)
 
 
+def _run(work: int, kernel: Any, *arguments: Any) -> Any:
+    """Call a kernel, on one thread if its work is small; sums do not depend on that."""
+    if work >= SMALL:
+        return kernel(*arguments)
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        return kernel(*arguments)
+    finally:
+        numba.set_num_threads(threads)
+
+
 def _flat(x: Array) -> Array:
     return x if x.ndim == 1 else x.reshape(-1)
 
@@ -103,32 +116,32 @@ class NumbaBackend(Backend):
 
     def _product(self, rows: Rows, x: Array, out: Array) -> None:
         if x.ndim == 2 and x.shape[1] > 1:
-            kernels.spmm(rows.parts, *rows.matrix, x, out)
+            _run(rows.indices.size, kernels.spmm, rows.parts, *rows.matrix, x, out)
         else:
-            kernels.spmv(rows.parts, *rows.matrix, _flat(x), _flat(out))
+            _run(rows.indices.size, kernels.spmv, rows.parts, *rows.matrix, _flat(x), _flat(out))
 
     def axpby(self, a: Scalar, x: Array, b: Scalar, y: Array) -> None:
         if np.ndim(a) or np.ndim(b):
             k = y.shape[1]
             weights = [np.ascontiguousarray(np.broadcast_to(s, k), dtype=np.float64) for s in (a, b)]
-            kernels.axpby_columns(weights[0], x, weights[1], y)
+            _run(y.size, kernels.axpby_columns, weights[0], x, weights[1], y)
         else:
-            kernels.axpby(float(a), _flat(x), float(b), _flat(y))
+            _run(y.size, kernels.axpby, float(a), _flat(x), float(b), _flat(y))
 
     def multiply(self, x: Array, y: Array, out: Array) -> None:
-        kernels.multiply(_flat(x), _flat(y), _flat(out))
+        _run(out.size, kernels.multiply, _flat(x), _flat(y), _flat(out))
 
     def clip(self, x: Array, lower: Array, upper: Array, out: Array) -> None:
-        kernels.clip(_flat(x), _flat(lower), _flat(upper), _flat(out))
+        _run(out.size, kernels.clip, _flat(x), _flat(lower), _flat(upper), _flat(out))
 
     def prox(self, terms: DeviceTerms, tau: float, v: Array, out: Array) -> None:
-        kernels.prox(terms.kind, float(tau), v, terms.a, terms.b, terms.e, out)
+        _run(out.size, kernels.prox, terms.kind, float(tau), v, terms.a, terms.b, terms.e, out)
 
     def dot(self, pairs: Sequence[tuple[Array, Array]]) -> np.ndarray:
         return np.array([self._dot(x, y) for x, y in pairs])
 
     def _dot(self, x: Array, y: Array) -> Any:
-        return kernels.dot(x, y).sum() if x.ndim == 1 else kernels.dot_columns(x, y).sum(axis=0)
+        return _run(x.size, kernels.dot if x.ndim == 1 else kernels.dot_columns, x, y).sum(axis=0)
 
     def norm(self, xs: Sequence[Array], ord: float = 2) -> np.ndarray:
         if ord == np.inf:
@@ -136,7 +149,7 @@ class NumbaBackend(Backend):
         return np.sqrt(self.dot([(x, x) for x in xs]))
 
     def _largest(self, x: Array) -> Any:
-        chunks = kernels.largest(_columns(x).view(np.int64))
+        chunks = _run(x.size, kernels.largest, _columns(x).view(np.int64))
         top = np.max(chunks, axis=0, initial=0).view(np.float64)
         return top[0] if x.ndim == 1 else top
 
@@ -148,17 +161,17 @@ class NumbaBackend(Backend):
         w = (s.k + 1.0) / (s.k + 2.0)
         parts = _even_parts(s.x.size)
         # x_hat and dx are undefined within a block, but a single step is allowed to be looked at: always write them.
-        kernels.primal(
-            parts, self._no_matrix, s.y, s.aty, s.c, s.lower, s.upper, _terms(s), s.x, s.x_anchor, s.x_hat,
-            s.x_reflected, s.dx, s.eta / s.weight, w, False, True,
+        _run(
+            s.x.size, kernels.primal, parts, self._no_matrix, s.y, s.aty, s.c, s.lower, s.upper, _terms(s), s.x,
+            s.x_anchor, s.x_hat, s.x_reflected, s.dx, s.eta / s.weight, w, False, True,
         )  # fmt: skip
 
     def dual_step(self, s: PdhgState, last: bool) -> None:
         w = (s.k + 1.0) / (s.k + 2.0)
         parts = _even_parts(s.y.size)
-        kernels.dual(
-            parts, self._no_matrix, s.x_reflected, s.ax, s.row_lower, s.row_upper, s.y, s.y_anchor, s.y_hat, s.dy,
-            s.eta * s.weight, w, False, True,
+        _run(
+            s.y.size, kernels.dual, parts, self._no_matrix, s.x_reflected, s.ax, s.row_lower, s.row_upper,
+            s.y, s.y_anchor, s.y_hat, s.dy, s.eta * s.weight, w, False, True,
         )  # fmt: skip
 
     def pdhg_block(self, s: PdhgState, iterations: int) -> None:
@@ -166,10 +179,10 @@ class NumbaBackend(Backend):
             super().pdhg_block(s, iterations)
             return
         K, KT = s.A.handle, s.A.transpose
-        kernels.pdhg_block(
-            K.parts, KT.parts, K.matrix, KT.matrix, s.aty, s.ax, s.c, s.lower, s.upper, s.row_lower, s.row_upper,
-            _terms(s), s.x, s.x_anchor, s.x_hat, s.x_reflected, s.dx, s.y, s.y_anchor, s.y_hat, s.dy,
-            s.eta / s.weight, s.eta * s.weight, s.k, iterations,
+        _run(
+            s.A.nnz, kernels.pdhg_block, K.parts, KT.parts, K.matrix, KT.matrix, s.aty, s.ax, s.c, s.lower, s.upper,
+            s.row_lower, s.row_upper, _terms(s), s.x, s.x_anchor, s.x_hat, s.x_reflected, s.dx,
+            s.y, s.y_anchor, s.y_hat, s.dy, s.eta / s.weight, s.eta * s.weight, s.k, iterations,
         )  # fmt: skip
         s.k += iterations
 

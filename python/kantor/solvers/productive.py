@@ -12,7 +12,7 @@ w the right-hand side is 1, so any residual below 1/2 leaves the new w positive 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,7 +30,8 @@ ENOUGH, WORK = 100, 1e8  # products, and products times nonzeros, after which a 
 STEPS, TRY_STEPS = 200, 20
 GROUPS = 50  # groups compared before the worst so far is named
 DENSE = 256  # blocks up to this size are solved by a dense factorisation
-PEELS = 12  # products spent on one try for a better lower bound
+SHARES = (0.1, 0.01, 1e-4, 1e-7, 1e-11)  # how far below the growth of w a lower bound is looked for
+PEELS = 12  # products spent on one of these tries
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def check_productive(
         if table.nonnegative
         else sp.csr_array((abs(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
     )
-    lower, upper, w = radius_bounds(size, tolerance, get_backend(backend))
+    lower, upper, w = radius_bounds(size, tolerance, get_backend(backend), "proved")
     sums = np.asarray(np.bincount(matrix.indices, weights=matrix.data, minlength=table.n), dtype=np.float64)
     negatives = 0 if table.nonnegative else int(np.count_nonzero(matrix.data < 0.0))
     notes = []
@@ -118,19 +119,27 @@ def _first_negative(matrix: sp.csr_array, table: SquareTable) -> str:
 
 # ---- bounds on the radius --------------------------------------------------------------------------------------------
 def radius_bounds(
-    size: sp.csr_array, tolerance: float, backend: Backend, enough: float = 1.0
+    size: sp.csr_array, tolerance: float, backend: Backend, until: Literal["tight", "proved", "decided"] = "tight"
 ) -> tuple[float, float, FloatArray]:
-    """(lower, upper, w) for a non-negative matrix, w the proof of upper; ends early once lower >= enough."""
+    """(lower, upper, w) for a non-negative matrix, w the proof of upper.
+
+    Ends when upper - lower <= tolerance upper, or upper <= tolerance; "proved" also once lower >= 1, or upper < 1 and
+    enough work is spent; "decided" once the bounds are on one side of 1.
+    """
     search = _Radius(size, backend)
     w: FloatArray | None = search.start()
     gap = np.inf
     while w is not None:
         search.look(w)
         last, gap = gap, search.upper - search.lower
-        if gap <= tolerance * search.upper or search.lower >= enough or gap > 0.99 * last:
+        if gap <= tolerance * search.upper or search.upper <= tolerance or gap > 0.99 * last:
             break
-        if search.upper < 1.0 and search.products > max(ENOUGH, WORK / max(size.nnz, 1)):
-            break  # proved productive; how productive need not be known to all digits
+        if until != "tight" and search.lower >= 1.0:
+            break
+        if until == "proved" and search.upper < 1.0 and search.products > max(ENOUGH, WORK / max(size.nnz, 1)):
+            break
+        if until == "decided" and search.upper < 1.0:
+            break
         w = search.improve()
     return search.lower, search.upper, search.w
 
@@ -142,7 +151,7 @@ class _Radius:
         self.size, self.backend = size, backend
         self.guard = gamma(np.diff(size.indptr) + 4)
         self.op = backend.prepare(size, transpose=False)
-        self.lower, self.upper, self.products = 0.0, np.inf, 0
+        self.lower, self.upper, self.growth, self.products = 0.0, np.inf, 0.0, 0
         self.w = np.ones(size.shape[0])
 
     def _times(self, w: FloatArray) -> FloatArray:
@@ -175,32 +184,32 @@ class _Radius:
         self._raise_lower(w, ratio)
 
     def _raise_lower(self, w: FloatArray, ratio: FloatArray) -> None:
-        """Aim a tenth of the gap below the largest ratio: drop rows under that, until those left support each other."""
-        support = w > 0.0
-        top = float(ratio.max())
-        for share in (0.1, 0.001, 1e-6):
-            goal = top - share * (top - self.lower)
-            kept, kept_ratio = support, ratio
+        """Aim just below the growth of sum(w): drop rows that grow less, until those left support each other."""
+        if not w.any():
+            return
+        kept, self.growth = w > 0.0, float(ratio @ w / w.sum())
+        for share in SHARES:
+            goal = max((1.0 - share) * self.growth, self.lower)
             for _ in range(PEELS):
-                low = kept_ratio * (1.0 - self.guard) * (1.0 - 1e-15)
+                low = ratio * (1.0 - self.guard) * (1.0 - 1e-15)
                 fit = kept & (low >= goal)
                 if not fit.any():
                     return
                 if fit.sum() == kept.sum():
-                    self.lower = float(low[kept].min())
+                    self.lower = max(self.lower, float(low[kept].min()))
                     break
                 kept = fit
-                kept_ratio = self._times(np.where(kept, w, 0.0)) / np.where(kept, w, 1.0)
+                ratio = self._times(np.where(kept, w, 0.0)) / np.where(kept, w, 1.0)
             else:
                 return
 
     def improve(self) -> FloatArray | None:
         """(shift I - |A|) v = w in the units of w, roughly; None if that gives no positive vector.
 
-        A shift a little above the lower bound, if it is above the radius, closes most of the gap at once; the upper
+        A shift a little above the growth of w, if it is above the radius, closes most of the gap at once; the upper
         bound as shift always works in exact arithmetic.
         """
-        ambitious = self.lower + 0.02 * (self.upper - self.lower)
+        ambitious = self.growth + 0.05 * (self.upper - self.growth)
         for shift, steps in ((ambitious, TRY_STEPS), (self.upper, STEPS)):
             if shift <= 0.0:
                 continue
@@ -255,7 +264,7 @@ def _find_fault(
             f"{_all(group, table)} could not be shown to make more than they use: "
             f"the spectral radius is between {lower:.16g} and {upper:.16g}"
         )
-    if len(core) < len(group):
+    if 2 * len(core) <= len(group):
         said += f"; already {table.names(core)} alone: {core_lower:.6g} times"
     heavy = group[sums[group] > 1.0]
     heavy = heavy[np.argsort(-sums[heavy], kind="stable")]
@@ -290,7 +299,7 @@ def _worst_group(size: sp.csr_array, tolerance: float, backend: Backend) -> tupl
         if members[number] > 1:
             looked += 1
             group = np.flatnonzero(component == number)
-            low, high, _ = radius_bounds(_block(size, group), tolerance, backend, enough=np.inf)
+            low, high, _ = radius_bounds(_block(size, group), tolerance, backend)
             if (low, high) > (lower, upper):
                 best, lower, upper = group, low, high
     return best, lower, upper
@@ -311,7 +320,7 @@ def _use_of_own_goods(block: sp.csr_array, tolerance: float, backend: Backend) -
     each other.
     """
     magnitude = _magnitudes(block)
-    _, _, w = radius_bounds(magnitude, tolerance, backend, enough=np.inf)
+    _, _, w = radius_bounds(magnitude, tolerance, backend)
     guard = gamma(np.diff(block.indptr) + 4)
     return float(np.min(((block @ w) - guard * (magnitude @ w)) / w)) * (1.0 - 1e-15)
 
@@ -327,10 +336,10 @@ def _smallest_part(
     if len(group) == 1 or lower < 1.0:
         return group, lower
     block = _block(size, group)
-    _, _, w = radius_bounds(block, tolerance, backend, enough=np.inf)
-    _, _, p = radius_bounds(sp.csr_array(block.T), tolerance, backend, enough=np.inf)
+    _, _, w = radius_bounds(block, tolerance, backend)
+    _, _, p = radius_bounds(sp.csr_array(block.T), tolerance, backend)
     order = np.argsort(-(p / p.max()) * (w / w.max()), kind="stable")
-    radius = lambda count: radius_bounds(_block(block, np.sort(order[:count])), tolerance, backend)[0]  # noqa: E731
+    radius = lambda count: radius_bounds(_block(block, order[:count]), tolerance, backend, "decided")[0]  # noqa: E731
     few, many = 0, 1
     while many < len(group) and radius(many) < 1.0:
         few, many = many, 2 * many
