@@ -258,6 +258,10 @@ def test_lp(tmp_path: Path) -> None:
     file.write_text(TINY.replace(" G need", " G need\n L most").replace("need 1\n", "need 1\n x most 1\n").replace(
         "need 3", "need 3 most 1"))  # fmt: skip
     assert kantor("lp", file).exit_code == 3
+    infeasible = kantor("lp", file, "--json")
+    assert infeasible.exit_code == 3
+    facts = json.loads(infeasible.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert facts["objective"] is None
 
 
 def test_info() -> None:
@@ -388,6 +392,16 @@ def test_unexpected_error_is_one_and_still_one_json_object(monkeypatch: pytest.M
     assert result.exit_code == 1
     assert json.loads(result.stdout)["error"] == {"type": "RuntimeError", "message": result.stderr.splitlines()[-1][8:]}
     assert "boom" in result.stderr
+
+
+def test_file_system_errors_are_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied() -> None:
+        raise PermissionError(13, "Permission denied", "/sealed")
+
+    monkeypatch.setattr("kantor.config.show_config", denied)
+    result = kantor("info", "--json")
+    assert result.exit_code == 2
+    assert "/sealed" in json.loads(result.stdout)["error"]["message"]
 
 
 # ---- the real program -----------------------------------------------------------------------------------------------

@@ -93,6 +93,38 @@ def test_report_says_what_the_plan_says(harmony: PlanResult, tmp_path: Path) -> 
             assert source.sha256 in words
 
 
+def rows_of(path: Path, caption: str) -> list[list[str]]:
+    """The rows of the table whose caption starts so, as text."""
+    tables = re.findall(r"<caption>(.*?)</caption>.*?<tbody>(.*?)</tbody>", path.read_text(), flags=re.DOTALL)
+    body = next(inner for title, inner in tables if title.startswith(caption))
+    rows = re.findall(r"<tr>(.*?)</tr>", body)
+    return [[re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+
+
+def test_lists_are_in_order_and_complete(harmony: PlanResult, tmp_path: Path) -> None:
+    path = write_report(harmony, tmp_path / "report.html")
+    ratio = (harmony.consumption / harmony.targets)[harmony.targets > 0].sort_values(kind="stable")
+    names = harmony.names if harmony.names is not None else pd.Series(ratio.index, ratio.index)
+    least, best = rows_of(path, "Least served"), rows_of(path, "Best served")
+    assert least[0][0].startswith(str(names[ratio.index[0]]))
+    assert least[0][2] == numbers.percent(float(ratio.iloc[0]))
+    assert best[0][0].startswith(str(names[ratio.index[-1]]))
+    limits = {row[0].split()[0]: row for row in rows_of(path, "The base is")}
+    assert set(limits) == {"labour", "ghg", "water"}
+    for limit in harmony.limits:
+        use, row = float(harmony.use["use"].to_dict()[limit.name]), limits[limit.name]
+        assert row[1] == numbers.amount(use, limit.unit)
+        assert row[2].endswith(numbers.amount(limit.upper, limit.unit))
+        assert row[4] == numbers.percent(use / limit.upper)
+        assert row[5] == numbers.change(use / limit.base)
+    assert not any("water" in name for name in harmony.bottlenecks().index)
+    assert "binds" in limits["ghg"][0]
+    assert "binds" not in limits["water"][0]
+    change = (harmony.activity - harmony.base).sort_values(kind="stable")
+    assert rows_of(path, "Grow most")[0][0].startswith(str(names[change.index[-1]]))
+    assert rows_of(path, "Shrink most")[0][0].startswith(str(names[change.index[0]]))
+
+
 def test_pictures_have_words(harmony: PlanResult, tmp_path: Path) -> None:
     """A picture is either hidden from a screen reader, with its number in the next cell, or has a title."""
     text = write_report(harmony, tmp_path / "report.html").read_text()
@@ -120,12 +152,15 @@ def test_labels_are_escaped(tmp_path: Path) -> None:
         A=np.array([[0.2, 0.1, 0.1], [0.1, 0.3, 0.1], [0.2, 0.1, 0.1]]),
         Y=[10.0, 20.0, 5.0],
         labels=labels,
-        S=pd.DataFrame([[1.0, 2.0, 4.0], [3.0, 1.0, 1.0]], ["<i>hours</i>", "ore"], labels),
+        S=pd.DataFrame(
+            [[1.0, 2.0, 4.0], [3.0, 1.0, 1.0], [1.0, 1.0, 1.0]], ["<i>hours</i>", "ore", "<u>air</u>"], labels
+        ),
     )
     limits = {"<i>hours</i>": "90%", "ore": "95%"}
     result = kt.Plan(economy, objective=kt.Harmony(), limits=limits, name="</title><script>").solve()
     page = read(write_report(result, tmp_path / "report.html"))
-    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "b"})
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "b", "u", "i"})
+    assert "<u>air</u>" in page.words
     assert labels[0] in page.words
     assert labels[1] in page.words
     assert "<i>hours</i>" in page.words
