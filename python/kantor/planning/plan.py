@@ -84,7 +84,7 @@ class Plan:
         self.capacities = _capacities(capacities, self.economy)
         self.stated_limits = dict(limits or {})
         self.compiled: CompiledObjective = self.objective.compile(self.economy, self.targets.to_numpy())
-        if self.economy.is_square:
+        if self.economy.is_square and not _uses_less_than_it_makes(self.economy.input_coefficients):
             check_productive(self.economy.input_coefficients, labels=self.economy.products)
         self.limits: list[ResolvedLimit] = resolve_limits(limits, self.economy, self.base_use, self._no_base)
         self._note_targets()
@@ -231,6 +231,11 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<Plan {self.name!r}: {self.objective.name}, {len(self.limits)} limits, {self.economy!r}>"
+
+
+def _uses_less_than_it_makes(A: sp.csr_array) -> bool:
+    """Whether every column of |A| sums to less than 1, as in tables in money: then the economy is productive."""
+    return bool((np.bincount(A.indices, weights=np.abs(A.data), minlength=A.shape[1]) < 1.0).all())
 
 
 def _capacities(capacities: Any, economy: Economy) -> pd.Series:
