@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import json
+import runpy
 import sys
 import types
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from kantor import backends
 from kantor.backends import PdhgState
 from kantor.backends.cuda import CudaBackend
 from kantor.errors import BackendError, BackendUnavailable, OptionError, ProblemError
@@ -193,7 +196,7 @@ def test_wrong_arguments_are_named(cuda: CudaBackend) -> None:
         cuda.matvec(op, cuda.zeros(3), out)
     with pytest.raises(ProblemError, match=r"out: shape \(4,\), expected \(4, 2\)"):
         cuda.matvec(op, cuda.zeros((4, 2)), out)
-    with pytest.raises(ProblemError, match="out: is x"):
+    with pytest.raises(ProblemError, match="out: overlaps x"):
         cuda.matvec(op, out, out)
     with pytest.raises(ProblemError, match=r"x: got .*numpy\.ndarray.*from_host"):
         cuda.matvec(op, np.zeros(4), out)
@@ -286,6 +289,29 @@ def test_projection_as_a_cupy_function(
     assert addresses == {mine.x_hat.__cuda_array_interface__["data"][0]}
     if cupy.__version__ == "stand-in":
         assert streams == [(0, mine.x_hat.__cuda_array_interface__["stream"])] * 5
+
+
+@pytest.mark.parametrize("script", ["kernels.py", "pdhg.py"])
+def test_benchmark_scripts_run(
+    backend: CudaBackend,
+    script: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They check what they time; here at a hundred-thousandth of their size, for whether they run at all."""
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "gpu" / script
+    found = tmp_path / "found.json"
+    monkeypatch.setattr(sys, "argv", [str(path), str(found), "--scale", "1e-5", "--seconds", "0"])
+    backends._load.cache_clear()
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    finally:
+        backends._load.cache_clear()  # the emulated backend must not stay behind the common door
+    rows = json.loads(found.read_text())
+    assert all(row["seconds"]["median"] > 0.0 for row in rows if "seconds" in row)
+    assert len(rows) > 10
+    assert rows[-1]["case"] in capsys.readouterr().out
 
 
 def test_bucket_sizes_are_reported(cuda: CudaBackend) -> None:

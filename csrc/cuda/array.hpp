@@ -64,6 +64,13 @@ inline void require_shape(const char* name, const DeviceArray& array, const std:
                  std::string(name) + ": shape " + shape_text(array.shape) + ", expected " + shape_text(expected));
 }
 
+// For outputs that are written while the input is still being read.
+inline void require_apart(const char* name, const DeviceArray& a, const char* other, const DeviceArray& b) {
+  const auto *begin = static_cast<const char*>(a.data), *start = static_cast<const char*>(b.data);
+  KANTOR_REQUIRE(a.size() == 0 || b.size() == 0 || begin + a.bytes() <= start || start + b.bytes() <= begin,
+                 std::string(name) + ": overlaps " + other);
+}
+
 // Uninitialised.
 inline DeviceArray empty(Dtype dtype, const std::vector<Offset>& shape) {
   KANTOR_REQUIRE(shape.size() == 1 || shape.size() == 2,

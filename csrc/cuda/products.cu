@@ -66,7 +66,7 @@ void multiply(const DeviceCsr& A, const DeviceArray& x, DeviceArray& out) {
   const Offset k = x.columns();
   const double* from = x.read("x");
   double* to = out.write("out");
-  KANTOR_REQUIRE(to != from || out.size() == 0, "out: is x, expected another array");
+  require_apart("out", out, "x", x);
   if (k == 0) return;
   double* partials = k == 1 || A.view().segments == 0 ? A.partials() : scratch(A.view().segments * k);
   multiply_columns<1>(A, from, k, partials, to);
