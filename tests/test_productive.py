@@ -187,3 +187,12 @@ def test_input_is_checked() -> None:
         check_productive(np.zeros((0, 0)))
     with pytest.raises(ProblemError, match="labels: 1 given, expected 2"):
         check_productive(np.zeros((2, 2)), labels=["a"])
+
+
+def test_proof_alone_is_cheap_and_does_not_stop_at_one(backend: Backend) -> None:
+    """tolerance 1 asks only on which side of 1 the radius is, also very near to it."""
+    A = random_table(6, 300, 0.999999, 0.5)
+    bounds = check_productive(A, tolerance=1.0, backend=backend)
+    assert 0.999999 * (1 - 1e-12) <= bounds.upper < 1.0
+    with pytest.raises(ProblemError, match="not productive"):
+        check_productive(A * (1.000001 / 0.999999), tolerance=1.0, backend=backend)

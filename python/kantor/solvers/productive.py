@@ -29,6 +29,8 @@ SWEEPS = 20
 ENOUGH, WORK = 100, 1e8  # products, and products times nonzeros, after which a proof is good enough
 STEPS, TRY_STEPS = 200, 20
 GROUPS = 50  # groups compared before the worst so far is named
+ROUNDING = 1e-12  # a gap around 1 that more work will not close
+TINY = float(np.finfo(np.float64).tiny)  # more than any product can lose by underflow
 DENSE = 256  # blocks up to this size are solved by a dense factorisation
 SHARES = (0.1, 0.01, 1e-4, 1e-7, 1e-11)  # how far below the growth of w a lower bound is looked for
 PEELS = 12  # products spent on one of these tries
@@ -65,7 +67,7 @@ def check_productive(
     A : (n, n) SciPy sparse matrix, array or DataFrame of input coefficients
     labels : names of the sectors of an unlabelled table
     tolerance : the bounds are tightened until upper - lower <= tolerance upper; a large table that is proved productive
-        is left alone after some hundred products
+        is left alone after some hundred products. 1 asks for the proof alone, in about twenty products
 
     Raises ProblemError if A >= 0 is not productive: the message names the strongly connected group of sectors with the
     largest radius, a small part of it that already uses more than it makes, and the sectors with column sums above 1.
@@ -123,22 +125,24 @@ def radius_bounds(
 ) -> tuple[float, float, FloatArray]:
     """(lower, upper, w) for a non-negative matrix, w the proof of upper.
 
-    Ends when upper - lower <= tolerance upper, or upper <= tolerance; "proved" also once lower >= 1, or upper < 1 and
-    enough work is spent; "decided" once the bounds are on one side of 1.
+    Ends when upper - lower <= tolerance upper, or upper <= tolerance, and 1 is not between them; "proved" also once
+    lower >= 1, or upper < 1 and enough work is spent; "decided" once the bounds are on one side of 1.
     """
-    search = _Radius(size, backend)
+    search = _Radius(size, backend, two_sided=tolerance < 1.0)
     w: FloatArray | None = search.start()
     gap = np.inf
     while w is not None:
         search.look(w)
         last, gap = gap, search.upper - search.lower
-        if gap <= tolerance * search.upper or search.upper <= tolerance or gap > 0.99 * last:
+        productive, not_productive = search.upper < 1.0, search.lower >= 1.0
+        close = gap <= tolerance * search.upper or search.upper <= tolerance
+        if gap > 0.99 * last or (close and (productive or not_productive or gap <= ROUNDING * search.upper)):
             break
-        if until != "tight" and search.lower >= 1.0:
+        if until != "tight" and not_productive:
             break
-        if until == "proved" and search.upper < 1.0 and search.products > max(ENOUGH, WORK / max(size.nnz, 1)):
+        if until == "proved" and productive and search.products > max(ENOUGH, WORK / max(size.nnz, 1)):
             break
-        if until == "decided" and search.upper < 1.0:
+        if until == "decided" and productive:
             break
         w = search.improve()
     return search.lower, search.upper, search.w
@@ -147,8 +151,8 @@ def radius_bounds(
 class _Radius:
     """Bounds that only ever tighten, and the vector behind the upper one."""
 
-    def __init__(self, size: sp.csr_array, backend: Backend) -> None:
-        self.size, self.backend = size, backend
+    def __init__(self, size: sp.csr_array, backend: Backend, two_sided: bool) -> None:
+        self.size, self.backend, self.two_sided = size, backend, two_sided
         self.guard = gamma(np.diff(size.indptr) + 4)
         self.op = backend.prepare(size, transpose=False)
         self.lower, self.upper, self.growth, self.products = 0.0, np.inf, 0.0, 0
@@ -170,26 +174,30 @@ class _Radius:
             w = w + term
             if w.max() > 1e100:
                 w, term = 1e-100 * w + 1.0, 1e-100 * term
-        following = self._times(term)
-        self._raise_lower(term, np.divide(following, term, out=np.zeros_like(term), where=term > 0.0))
+        if self.two_sided:
+            following = self._times(term)
+            self._raise_lower(term, np.divide(following, term, out=np.zeros_like(term), where=term > 0.0))
         return w
 
     def look(self, w: FloatArray) -> None:
         """Take in the bounds that w > 0 gives."""
         with np.errstate(over="ignore"):
-            ratio = self._times(w) / w
-            upper = float(np.max(ratio * (1.0 + self.guard))) * (1.0 + 1e-15)
+            product = self._times(w)
+            ratio = product / w
+            upper = float(np.max((product * (1.0 + self.guard) + TINY) / w)) * (1.0 + 1e-15)
         if upper < self.upper:
             self.upper, self.w = upper, w
-        self._raise_lower(w, ratio)
+        self.growth = float(product.sum() / w.sum())
+        if self.two_sided or self.upper >= 1.0:
+            self._raise_lower(w, ratio)
 
     def _raise_lower(self, w: FloatArray, ratio: FloatArray) -> None:
         """Aim just below the growth of sum(w): drop rows that grow less, until those left support each other."""
         if not w.any():
             return
-        kept, self.growth = w > 0.0, float(ratio @ w / w.sum())
+        kept, growth = w > 0.0, float(ratio @ w / w.sum())
         for share in SHARES:
-            goal = max((1.0 - share) * self.growth, self.lower)
+            goal = max((1.0 - share) * growth, self.lower)
             for _ in range(PEELS):
                 low = ratio * (1.0 - self.guard) * (1.0 - 1e-15)
                 fit = kept & (low >= goal)
