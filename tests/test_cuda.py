@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from kantor import backends
+from kantor import LinearProgram, Status, backends, solve_leontief, solve_lp
 from kantor.backends import PdhgState
 from kantor.backends.cuda import CudaBackend
 from kantor.errors import BackendError, BackendUnavailable, OptionError, ProblemError
@@ -259,21 +259,25 @@ def test_other_buffers_are_not_replayed_into_old_ones(cuda: CudaBackend) -> None
     kernel_tests.compare_states(mine, cuda, default, kernel_tests.RESULTS)
 
 
+@pytest.fixture
+def streams(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The streams a function of the user was run on, as far as the stand-in can tell."""
+    found: list[Any] = []
+
+    @contextlib.contextmanager
+    def current(stream: Any) -> Any:
+        found.append(stream.__cuda_stream__())
+        yield
+
+    if cupy.__version__ == "stand-in":
+        monkeypatch.setattr(cupy.cuda, "Stream", types.SimpleNamespace(from_external=current), raising=False)
+    return found
+
+
 @pytest.mark.parametrize("in_place", [False, True])
-def test_projection_as_a_cupy_function(
-    cuda: CudaBackend, cupy: Any, in_place: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_projection_as_a_cupy_function(cuda: CudaBackend, cupy: Any, streams: list[Any], in_place: bool) -> None:
     """A user's CuPy function sees the iterate as a CuPy array, on our stream, without a copy."""
     mine, default = state_of(cuda)
-    streams: list[Any] = []
-    if cupy.__version__ == "stand-in":
-
-        @contextlib.contextmanager
-        def current(stream: Any) -> Any:
-            streams.append(stream.__cuda_stream__())
-            yield
-
-        monkeypatch.setattr(cupy.cuda, "Stream", types.SimpleNamespace(from_external=current), raising=False)
     lower, upper = cupy.asarray(default.lower), cupy.asarray(default.upper)
     addresses = set()
 
@@ -287,8 +291,39 @@ def test_projection_as_a_cupy_function(
     kernel_tests.REFERENCE.pdhg_block(default, 5)
     kernel_tests.compare_states(mine, cuda, default, kernel_tests.RESULTS)
     assert addresses == {mine.x_hat.__cuda_array_interface__["data"][0]}
-    if cupy.__version__ == "stand-in":
-        assert streams == [(0, mine.x_hat.__cuda_array_interface__["stream"])] * 5
+    assert streams in ([], [(0, mine.x_hat.__cuda_array_interface__["stream"])] * 5)
+
+
+# ---- whole solves ----------------------------------------------------------------------------------------------------
+def test_solves_as_the_reference_does(cuda: CudaBackend) -> None:
+    rng = np.random.default_rng(31)
+    A = sp.csr_array(0.1 * sp.random_array((60, 60), density=0.1, rng=rng))
+    lp = LinearProgram(0.1 + rng.random(60), sp.eye_array(60) - A, row_lower=rng.random(60))
+    demand = rng.random((60, 3))
+    found = []
+    for backend in (cuda, kernel_tests.REFERENCE):
+        planned = solve_lp(lp, tolerance=1e-8, method="pdhg", backend=backend)
+        made = solve_leontief(A, demand, method="bicgstab", backend=backend)
+        assert planned.status is made.status is Status.OPTIMAL
+        found.append((planned.objective, planned.x, made.x))
+    for mine, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-7, atol=1e-9)
+
+
+def test_solve_with_a_cupy_projection(cuda: CudaBackend, cupy: Any, streams: list[Any]) -> None:
+    """min -c.x over the unit box through a user's own CuPy projection."""
+    rng = np.random.default_rng(37)
+    c, K = -rng.random(20), sp.csr_array(rng.random((4, 20)))
+    lp = LinearProgram(c, K, row_upper=np.full(4, 3.0), upper=np.ones(20))
+
+    def project(v: Any) -> Any:
+        assert isinstance(v, cupy.ndarray)
+        return cupy.clip(v, 0.0, 1.0)
+
+    mine = solve_lp(lp, tolerance=1e-7, method="pdhg", backend=cuda, projection=project)
+    expected = solve_lp(lp, tolerance=1e-7, method="pdhg", backend="reference")
+    assert mine.status is Status.OPTIMAL
+    assert mine.objective == pytest.approx(expected.objective, rel=1e-5)
 
 
 @pytest.mark.parametrize("script", ["kernels.py", "pdhg.py"])

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kantor
+from kantor import LinearProgram, Status, solve_lp
 from kantor.backends import cupy_kernels as layout
 from kantor.backends.cupy_gpu import CupyBackend
 from kantor.errors import BackendError, BackendUnavailable, OptionError, ProblemError
@@ -196,6 +197,15 @@ def test_projection_is_any_function_of_cupy_arrays(backend: CupyBackend, cupy: t
     backend.pdhg_block(mine, 6)
     kernel_tests.REFERENCE.pdhg_block(default, 6)
     kernel_tests.compare_states(mine, backend, default, kernel_tests.RESULTS)
+
+
+def test_solves_as_the_reference_does(backend: CupyBackend) -> None:
+    rng = np.random.default_rng(31)
+    A = sp.csr_array(0.1 * sp.random_array((40, 40), density=0.1, rng=rng))
+    lp = LinearProgram(0.1 + rng.random(40), sp.eye_array(40) - A, row_lower=rng.random(40))
+    mine, expected = (solve_lp(lp, tolerance=1e-8, method="pdhg", backend=b) for b in (backend, "reference"))
+    assert mine.status is expected.status is Status.OPTIMAL
+    np.testing.assert_allclose(mine.x, expected.x, rtol=1e-7, atol=1e-9)
 
 
 def test_replaced_buffers_are_noticed(backend: CupyBackend) -> None:

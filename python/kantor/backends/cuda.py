@@ -91,8 +91,12 @@ class CudaBackend(Backend):
     def primal_step(self, s: PdhgState, last: bool) -> None:
         if s.projection is None:
             self._cuda.primal_step(s, last)
-        else:
-            super().primal_step(dataclasses.replace(s, projection=self._on_our_stream(s, s.projection)), last)
+            return
+        asked, ours = s.private.get("cuda_projection", (None, None))
+        if asked is not s.projection:
+            ours = self.for_user(s.projection)
+            s.private["cuda_projection"] = (s.projection, ours)
+        super().primal_step(dataclasses.replace(s, projection=ours), last)
 
     def dual_step(self, s: PdhgState, last: bool) -> None:
         self._cuda.dual_step(s, last)
@@ -128,6 +132,24 @@ class CudaBackend(Backend):
         """The same memory as a DeviceArray, which keeps ``array`` alive."""
         return self._cuda.DeviceArray.from_interface(array)
 
+    def for_user(self, function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        """The function on CuPy views, its kernels queued on our stream, so that nothing has to wait for anything.
+
+        Without CuPy it gets the DeviceArray itself, which has ``__cuda_array_interface__``.
+        """
+        cupy = _usable_cupy()
+        if cupy is None:
+            return function
+        kept: list[Any] = [None, None]  # the last array and its view: making one waits for the stream
+
+        def on_views(v: Array) -> Array:
+            if kept[0] is not v:
+                kept[:] = [v, cupy.asarray(v)]
+            with _cupy_stream(cupy, self._cuda.Stream()):
+                return function(kept[1])
+
+        return on_views
+
     # ---- private -----------------------------------------------------------------------------------------------------
     def _own(self, array: Array) -> Any:
         if isinstance(array, self._cuda.DeviceArray):
@@ -144,25 +166,6 @@ class CudaBackend(Backend):
             np.ascontiguousarray(csr.data, dtype=np.float64),
             csr.shape[1],
         )
-
-    def _on_our_stream(self, s: PdhgState, projection: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        """The projection on CuPy views, its kernels queued on our stream, so that nothing has to wait for anything.
-
-        Without CuPy it gets the DeviceArray itself. The view is kept: making one waits for the stream.
-        """
-        cupy = _usable_cupy()
-        if cupy is None:
-            return projection
-
-        def project(v: Array) -> Array:
-            kept, view = s.private.get("cuda_projection_view", (None, None))
-            if kept is not v:
-                view = cupy.asarray(v)
-                s.private["cuda_projection_view"] = (v, view)
-            with _cupy_stream(cupy, self._cuda.Stream()):
-                return projection(view)
-
-        return project
 
 
 def _usable_cupy() -> Any:

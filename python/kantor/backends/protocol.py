@@ -189,6 +189,10 @@ class Backend(ABC):
             self.dual_step(s, last)
             s.k += 1
 
+    def for_user(self, function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        """A user's function of one array as a function of this backend's arrays; cuda shows it CuPy views of them."""
+        return function
+
     def device(self) -> str:
         """Words that name the hardware, for reports."""
         return "cpu"

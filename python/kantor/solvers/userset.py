@@ -25,7 +25,7 @@ class UserSet:
         primal_scale: float, lp: LinearProgram,
     ) -> None:  # fmt: skip
         self.backend, self.lp, self.scale = backend, lp, primal_scale
-        self._projection, self._support = projection, support
+        self._projection, self._support = backend.for_user(projection), support
         self._inner, self._outer = backend.zeros(lp.shape[1]), backend.zeros(lp.shape[1])
 
     @property
