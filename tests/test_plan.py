@@ -176,6 +176,21 @@ def test_bottlenecks_predict_what_more_would_bring() -> None:
     assert row["one_more_unit"] * row["bound"] / 100 == pytest.approx(row["one_more_percent"])
 
 
+def test_prices_are_made_of_the_rents_of_limits() -> None:
+    eco = economy()
+    limits = {"labour": "90%", "CO2": "84%"}
+    result = Plan(eco, "households", Harmony(), limits=limits).solve(1e-9)
+    parts = result.price_parts()
+    assert parts.columns.tolist() == ["labour", "CO2"]
+    np.testing.assert_allclose(parts.sum(axis=1), result.prices, rtol=1e-6)
+    labour = kt.values(eco.A, eco.indicator("labour").to_numpy())
+    np.testing.assert_allclose(parts["labour"], result.rents["labour"] * np.asarray(labour), rtol=1e-9)
+    least = Plan(eco, "households", MinimiseUse("labour"), limits={"CO2": "120%"}).solve(1e-9).price_parts()
+    np.testing.assert_allclose(least["direct"], labour, rtol=1e-9)
+    with pytest.raises(ProblemError, match="not square"):
+        Plan(two_ways(), [1.0], MinimiseUse("CO2")).solve().price_parts()
+
+
 def test_a_capacity_can_be_the_bottleneck() -> None:
     eco = economy()
     base = eco.base_plan("households")

@@ -18,7 +18,7 @@ from scipy.optimize import linprog
 
 from kantor import Economy, Harmony, Limit, LogUtility, MaxScale, MinimiseUse, Plan, PowerUtility, Status, verify_plan
 from kantor.errors import ProblemError
-from kantor.planning import recheck
+from kantor.planning import intervals, recheck
 from kantor.planning.objectives import Objective
 from kantor.planning.recheck import Multipliers, Problem, Utility, check_activity, check_multipliers, proves_infeasible
 from kantor.planning.record import TABLES, digest, read_record, sha256_of
@@ -115,6 +115,18 @@ inputs = {grain = 0.3}
 intensities = {HOURS = 1.5}
 capacity = 3.0
 """
+
+
+def test_an_unfinished_plan_claims_only_what_it_can_prove(tmp_path: Path) -> None:
+    """Stopped at once: whatever bounds are stated must hold; an unbounded plan has nothing to verify."""
+    result = PLANS["capacity"]().solve(1e-12, method="pdhg", iteration_limit=1)
+    assert result.status is Status.ITERATION_LIMIT
+    assert verify_plan(result.save(tmp_path / "plan")).ok
+    result.lower_bound = 0.99 * result.upper_bound
+    assert not verify_plan(result.save(tmp_path / "plan")).ok
+    unlimited = Plan(economy()).solve()
+    assert unlimited.status is Status.DUAL_INFEASIBLE
+    assert not verify_plan(unlimited.save(tmp_path / "plan")).ok
 
 
 def scenario_folder(tmp_path: Path, text: str = "") -> Path:
@@ -349,7 +361,7 @@ def test_the_verifier_imports_no_solver() -> None:
     import kantor.planning
 
     folder = Path(next(iter(kantor.planning.__path__)))
-    for name in ("verify", "restate", "recheck", "record", "scenario", "grammar"):
+    for name in ("verify", "restate", "recheck", "intervals", "record", "scenario", "grammar"):
         tree = ast.parse((folder / f"{name}.py").read_text())
         top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         modules = [node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name for node in top]
@@ -476,14 +488,14 @@ def test_guards_cover_rounding() -> None:
     dense[:, 200:] = -dense[:, :200]
     x[200:] = x[:200]
     dense[3] = 0.0
-    found = recheck.product(sp.csr_array(dense), x)
+    found = intervals.product(sp.csr_array(dense), x)
     for i in range(7):
         exact = sum(
             (Fraction(a) * Fraction(b) for a, b in zip(dense[i].tolist(), x.tolist(), strict=True)), Fraction(0)
         )
         low, high = (Fraction(*value[i].as_integer_ratio()) for value in (found.low, found.high))
         assert low <= exact <= high
-    whole = recheck.inner(dense[0], x)
+    whole = intervals.inner(dense[0], x)
     exact = sum((Fraction(a) * Fraction(b) for a, b in zip(dense[0].tolist(), x.tolist(), strict=True)), Fraction(0))
     assert Fraction(*whole.low.as_integer_ratio()) <= exact <= Fraction(*whole.high.as_integer_ratio())
 
@@ -492,9 +504,9 @@ def test_products_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) ->
     g = np.random.default_rng(7)
     matrix = sp.random_array((50, 40), density=0.2, rng=g, format="csr")
     x = g.normal(size=40)
-    whole = recheck.product(matrix, x)
-    monkeypatch.setattr(recheck, "_CHUNK", 7)
-    parts = recheck.product(matrix, x)
+    whole = intervals.product(matrix, x)
+    monkeypatch.setattr(intervals, "CHUNK", 7)
+    parts = intervals.product(matrix, x)
     np.testing.assert_array_equal(whole.low, parts.low)
     np.testing.assert_allclose(whole.low.astype(float), matrix @ x, rtol=1e-12, atol=1e-14)
 

@@ -179,14 +179,55 @@ def _deliverable(program: PlanningProgram, tolerance: float) -> float | None:
 def _least_relaxation(
     plan: Plan, program: PlanningProgram, limits: list[tuple[str, str]], tolerance: float
 ) -> tuple[float | None, dict[tuple[str, str], float]]:
-    """min s, the conflict's limits relaxed by s of their size: one more technique that makes room at cost 1."""
+    """The smallest s that helps, and the bounds of the conflict's limits relaxed by s of their size."""
     number = {limit.name: k for k, limit in enumerate(plan.limits)}
-    room = np.zeros(len(plan.limits))
-    for side, name in limits:
-        k = number[name]
-        room[k] = -abs(plan.limits[k].upper) if side == "at most" else abs(plan.limits[k].lower)
-    if not room.any():
+    sides = [(side, number[name]) for side, name in limits]
+    share = _by_scale(program, sides, tolerance)
+    if share is None:
+        share = _by_elastic_limits(program, sides, tolerance)
+    if share is None:
         return None, {}
+    relaxed = {}
+    for side, k in sides:
+        bound = plan.limits[k].upper if side == "at most" else plan.limits[k].lower
+        relaxed[side, plan.limits[k].name] = bound + abs(bound) * (share if side == "at most" else -share)
+    return share, relaxed
+
+
+def _by_scale(program: PlanningProgram, sides: list[tuple[str, int]], tolerance: float) -> float | None:
+    """From the largest scale t under the conflict's limits alone: t(f b) = f t(b), so they must grow by f = 1/t.
+
+    Only ceilings without capacities scale like that; the other limits are then tried as they are.
+    """
+    everything = [("at most", k) for k in range(len(program.resource_upper))]
+    if (
+        not sides
+        or program.kind != "use"
+        or not (program.targets > 0).any()
+        or any(side != "at most" or program.resource_upper[k] <= 0 for side, k in sides)
+        or np.isfinite(program.resource_lower).any()
+        or np.isfinite(program.capacity).any()
+    ):
+        return None
+    alone = _without(program, [side for side in everything if side not in sides])
+    solution = solve_program(replace(alone, kind="scale"), tolerance=tolerance)
+    if solution.status is not Status.OPTIMAL or not 0 < solution.objective < 1:
+        return None
+    share = 1.0 / solution.objective - 1.0
+    upper = program.resource_upper.copy()
+    for _, k in sides:
+        upper[k] *= (1.0 + share) * (1.0 + tolerance)
+    possible = solve_program(_as_use(program, upper=upper), tolerance=tolerance)
+    return share if possible.status is Status.OPTIMAL else None
+
+
+def _by_elastic_limits(program: PlanningProgram, sides: list[tuple[str, int]], tolerance: float) -> float | None:
+    """min s by one more technique that makes room under the limits of the conflict at cost 1."""
+    room = np.zeros(len(program.resource_upper))
+    for side, k in sides:
+        room[k] = -abs(program.resource_upper[k]) if side == "at most" else abs(program.resource_lower[k])
+    if not room.any():
+        return None
     free = _as_use(program)
     n = free.shape[0]
     elastic = PlanningProgram(
@@ -201,15 +242,7 @@ def _least_relaxation(
         cost=np.append(free.cost, 1.0),
     )
     solution = solve_program(elastic, tolerance=tolerance)
-    if solution.status is not Status.OPTIMAL:
-        return None, {}
-    share = float(solution.objective)
-    relaxed = {}
-    for side, name in limits:
-        limit = plan.limits[number[name]]
-        bound = limit.upper if side == "at most" else limit.lower
-        relaxed[side, name] = bound + abs(bound) * (share if side == "at most" else -share)
-    return share, relaxed
+    return float(solution.objective) if solution.status is Status.OPTIMAL else None
 
 
 def _in_words(plan: Plan, found: Diagnosis) -> list[str]:

@@ -1,11 +1,7 @@
 """The arithmetic of verification: products in extended precision and the bounds of a plan, from raw arrays.
 
-Nothing here comes from :mod:`kantor.solvers`: what checks an answer shares no code with what made it. Sums are taken in
-``numpy.longdouble`` (64-bit mantissa on x86, more or less elsewhere) and carry a guard
-
-    |computed - exact| <= gamma(k + 3) sum |terms|,   gamma(k) = k u / (1 - k u),   u = unit roundoff of longdouble,
-
-for k terms, so that "holds" means: holds in exact arithmetic for the numbers stored in the files.
+Nothing here comes from :mod:`kantor.solvers`: what checks an answer shares no code with what made it. The products are
+those of :mod:`kantor.planning.intervals`, so that what is confirmed holds in exact arithmetic.
 """
 
 from __future__ import annotations
@@ -17,27 +13,11 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-LongArray = np.ndarray[Any, np.dtype[np.longdouble]]
+from .intervals import UNIT, FloatArray, Interval, LongArray, down, exactly, gamma, inner, product, scaled, up
 
-_CHUNK = 2_000_000  # nonzeros widened to longdouble at a time: 16 bytes each, three arrays
-# Rows whose sign the guard leaves open (relative excess up to this) are computed exactly, up to so many of them.
-_UNDECIDED, _EXACT_ROWS = 1e-12, 1000
-_UNIT = np.finfo(np.longdouble).eps / 2
-
-
-@dataclass(frozen=True)
-class Interval:
-    """low <= exact <= high, elementwise; longdouble arrays or scalars."""
-
-    low: Any
-    high: Any
-
-    def __add__(self, other: Interval) -> Interval:
-        return _widened(self.low + other.low, self.high + other.high)
-
-    def __sub__(self, other: Interval) -> Interval:
-        return _widened(self.low - other.high, self.high - other.low)
+# Rows whose sign the guard leaves open (relative excess up to this) are computed exactly, while they have together no
+# more than so many entries (about a microsecond each).
+_UNDECIDED, _EXACT_ENTRIES = 1e-12, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -95,38 +75,6 @@ class PrimalCheck:
     culprit: tuple[str, int] | None
 
 
-def product(matrix: sp.csr_array, vector: FloatArray) -> Interval:
-    """matrix @ vector, row by row, in extended precision with its guard."""
-    rows = matrix.shape[0]
-    total, size = np.zeros(rows, np.longdouble), np.zeros(rows, np.longdouble)
-    pointer, wide = matrix.indptr.astype(np.int64), np.asarray(vector, np.longdouble)
-    start = 0
-    while start < rows:
-        stop = int(np.searchsorted(pointer, pointer[start] + _CHUNK, side="right")) - 1
-        stop = min(max(stop, start + 1), rows)
-        first, last = pointer[start], pointer[stop]
-        terms = matrix.data[first:last].astype(np.longdouble) * wide[matrix.indices[first:last]]
-        filled = start + np.flatnonzero(np.diff(pointer[start : stop + 1]))
-        if filled.size:
-            total[filled] = np.add.reduceat(terms, pointer[filled] - first)
-            size[filled] = np.add.reduceat(np.abs(terms), pointer[filled] - first)
-        start = stop
-    guard = _gamma(np.diff(pointer) + 3) * size
-    return _widened(total - guard, total + guard)
-
-
-def inner(x: Any, y: Any) -> Interval:
-    """x.y with its guard; infinity times zero is zero, an infinite product leaves the sum unknown."""
-    x, y = np.asarray(x, np.longdouble), np.asarray(y, np.longdouble)
-    used = (x != 0) & (y != 0)
-    terms = x[used] * y[used]
-    if not np.isfinite(terms).all():
-        return Interval(-np.longdouble(np.inf), np.longdouble(np.inf))
-    guard = _gamma(terms.size + 3) * np.abs(terms).sum()
-    total = terms.sum()
-    return _widened(total - guard, total + guard)
-
-
 def check_activity(problem: Problem, x: FloatArray, consumption: FloatArray) -> PrimalCheck:
     """Is the stored plan feasible, and what does it achieve? scale: the largest t with N x >= t y."""
     made, used = product(problem.output, x), product(problem.input, x)
@@ -175,7 +123,9 @@ class _Rows:
     def settled(self, excess: LongArray, scale: LongArray) -> LongArray:
         """The excess relative to its scale, in exact rational arithmetic where the guard alone cannot tell its sign."""
         relative = np.asarray(excess, np.longdouble) / np.where(scale > 0, scale, 1)
-        for i in np.flatnonzero((relative > 0) & (relative <= _UNDECIDED))[:_EXACT_ROWS].tolist():
+        undecided = np.flatnonzero((relative > 0) & (relative <= _UNDECIDED))
+        entries = sum(np.diff(matrix.indptr)[undecided] for matrix, _ in self.matrices)
+        for i in undecided[np.cumsum(entries) <= _EXACT_ENTRIES].tolist():
             exact = self.sign * self._exact(i)
             relative[i] = float(exact / Fraction(float(scale[i]))) if scale[i] > 0 else float(exact)
         return relative
@@ -210,24 +160,41 @@ def check_multipliers(problem: Problem, m: Multipliers) -> DualCheck:
     if any(bool(np.isnan(part).any() or (part < 0).any()) for part in parts):
         return DualCheck(float("nan"), float("inf"), 0)
     made, used = product(problem.output.T.tocsr(), m.prices), product(problem.input.T.tocsr(), m.prices)
-    worth, charge = made - used, _charge(problem, m)
-    excess = np.maximum((worth - charge).high, 0)
-    limit_value = (
-        inner(m.rents, problem.upper) - inner(m.floor_rents, problem.lower) + inner(m.capacity_rents, problem.capacity)
-    )
+    worth = made - used
+    charge = _charge(problem, m)
+    full = charge + exactly(m.capacity_rents)
+    limits = inner(m.rents, problem.upper) - inner(m.floor_rents, problem.lower)
     largest = _largest_activity(problem)
-    candidates = []
-    for boxed in (np.isfinite(largest), np.zeros(len(largest), bool)):
-        shrink = _shrink(excess[~boxed], charge.low[~boxed])
-        paid_for = np.zeros(int(boxed.sum()))
-        if shrink > 0:
-            paid_for = np.maximum((_scaled(worth, shrink) - charge).high, 0)[boxed]
-        paid = limit_value + Interval(0, inner(paid_for, largest[boxed]).high)
-        candidates.append(_bound_from(problem, m.prices, shrink, paid))
-    size = np.abs(made.high) + np.abs(used.high) + np.abs(charge.high)
-    relative = excess / np.where(size > 0, size, 1)
+    boxed, none = np.isfinite(largest), np.zeros(len(largest), bool)
+    candidates = [
+        # What a column earns above its charge is paid by its largest activity, whatever capacity rent is stated ...
+        _paid_bound(problem, m.prices, worth, charge, limits, largest, boxed),
+        # ... or capacities at their stated rents, and prices shrink for the rest.
+        _paid_bound(problem, m.prices, worth, full, limits + inner(m.capacity_rents, problem.capacity), largest, none),
+    ]
+    size = np.abs(made.high) + np.abs(used.high) + np.abs(full.high)
+    relative = np.maximum((worth - full).high, 0) / np.where(size > 0, size, 1)
     bound = max(candidates) if problem.kind == "use" else min(candidates)
     return DualCheck(bound, float(relative.max(initial=0)), int(relative.argmax()) if relative.size else 0)
+
+
+def _paid_bound(
+    problem: Problem,
+    prices: FloatArray,
+    worth: Interval,
+    charge: Interval,
+    limits: Interval,
+    largest: LongArray,
+    boxed: np.ndarray[Any, np.dtype[np.bool_]],
+) -> float:
+    """The bound when ``boxed`` columns pay their excess by their largest activity and prices shrink for the others."""
+    excess = np.maximum((worth - charge).high, 0)
+    shrink = _shrink(excess[~boxed], charge.low[~boxed])
+    paid_for = np.zeros(int(boxed.sum()))
+    if shrink > 0:
+        paid_for = np.maximum((scaled(worth, shrink) - charge).high, 0)[boxed]
+    paid = limits + Interval(0, inner(paid_for, largest[boxed]).high)
+    return _bound_from(problem, prices, shrink, paid)
 
 
 def proves_infeasible(problem: Problem, m: Multipliers) -> bool:
@@ -256,25 +223,25 @@ def proves_infeasible(problem: Problem, m: Multipliers) -> bool:
 def _bound_from(problem: Problem, prices: FloatArray, shrink: float, paid: Interval) -> float:
     """The bound for prices scaled by ``shrink`` when limits and oversized columns are worth ``paid``."""
     if problem.kind == "use":
-        value = _scaled(inner(prices, problem.targets), shrink) - paid
-        return _down(value.low)
+        value = scaled(inner(prices, problem.targets), shrink) - paid
+        return down(value.low)
     if problem.kind == "scale":
-        basket = _scaled(inner(prices, problem.targets), shrink)
+        basket = scaled(inner(prices, problem.targets), shrink)
         if not basket.low > 0:
             return float("inf")
         # paid < 0 is a proof that there is no plan at all; 0 is then still above every t of the empty set
-        return _up(max(paid.high, np.longdouble(0)) / basket.low * (1 + 4 * _UNIT))
+        return up(max(paid.high, np.longdouble(0)) / basket.low * (1 + 4 * UNIT))
     utility = _given(problem.utility)
     conjugate = _conjugate(utility, np.asarray(prices, np.longdouble)[utility.consumed] * np.longdouble(shrink))
-    value = conjugate + _scaled(inner(prices, problem.supply), shrink) + paid
-    return _up(value.high)
+    value = conjugate + scaled(inner(prices, problem.supply), shrink) + paid
+    return up(value.high)
 
 
 def _charge(problem: Problem, m: Multipliers) -> Interval:
-    """c + R'(rents - floor rents) + capacity rents, by technique."""
+    """c + R'(rents - floor rents), by technique."""
     transposed = problem.resource_use.T.tocsr()
     total = product(transposed, m.rents) - product(transposed, m.floor_rents)
-    return total + _exactly(problem.cost) + _exactly(m.capacity_rents)
+    return total + exactly(problem.cost)
 
 
 def _shrink(excess: LongArray, charge: LongArray) -> float:
@@ -284,7 +251,7 @@ def _shrink(excess: LongArray, charge: LongArray) -> float:
         return 1.0
     if not (charge[over] > 0).all():
         return 0.0
-    ratio = (charge[over] / (charge[over] + excess[over])).min() * (1 - 8 * _UNIT)
+    ratio = (charge[over] / (charge[over] + excess[over])).min() * (1 - 8 * UNIT)
     return max(float(np.nextafter(float(ratio), 0.0)), 0.0)
 
 
@@ -297,7 +264,7 @@ def _largest_activity(problem: Problem) -> LongArray:
         use, at = by_row.data[first:last], by_row.indices[first:last]
         if np.isfinite(problem.upper[k]) and problem.upper[k] >= 0 and (use >= 0).all():
             at, use = at[use > 0], use[use > 0]
-            largest[at] = np.minimum(largest[at], problem.upper[k] / use.astype(np.longdouble) * (1 + 4 * _UNIT))
+            largest[at] = np.minimum(largest[at], problem.upper[k] / use.astype(np.longdouble) * (1 + 4 * UNIT))
     return largest
 
 
@@ -341,7 +308,7 @@ def _conjugate(u: Utility, p: LongArray) -> Interval:
 
 def _summed(terms: LongArray, weights: LongArray) -> Interval:
     """Sum of computed terms, each good to a few units of rounding relative to itself and its weight."""
-    guard = _gamma(terms.size + 64) * (np.abs(terms) + weights).sum()
+    guard = gamma(terms.size + 64) * (np.abs(terms) + weights).sum()
     total = terms.sum()
     return Interval(total - guard, total + guard) if np.isfinite(total) else Interval(total, total)
 
@@ -369,34 +336,3 @@ def _given(utility: Utility | None) -> Utility:
     if utility is None:
         raise TypeError("a problem of kind 'utility' carries its utility")
     return utility
-
-
-def _exactly(values: FloatArray) -> Interval:
-    wide = np.asarray(values, np.longdouble)
-    return Interval(wide, wide)
-
-
-def _scaled(value: Interval, factor: float) -> Interval:
-    f = np.longdouble(factor)
-    return _widened(value.low * f, value.high * f)
-
-
-def _widened(low: Any, high: Any) -> Interval:
-    """Move the ends outwards by the rounding of the one operation that made each."""
-    return Interval(low - 2 * _UNIT * np.abs(low), high + 2 * _UNIT * np.abs(high))
-
-
-def _gamma(k: Any) -> Any:
-    ku = np.asarray(k, np.longdouble) * _UNIT
-    return ku / (1 - ku)
-
-
-def _down(value: Any) -> float:
-    """The largest double not above the value."""
-    d = float(value)
-    return d if np.longdouble(d) <= value else float(np.nextafter(d, -np.inf))
-
-
-def _up(value: Any) -> float:
-    d = float(value)
-    return d if np.longdouble(d) >= value else float(np.nextafter(d, np.inf))

@@ -21,7 +21,8 @@ from ..data.base import own_techniques
 from ..data.economy import Economy
 from ..data.labels import show
 from ..errors import ProblemError
-from .recheck import FloatArray, Problem, Utility
+from .intervals import FloatArray
+from .recheck import Problem, Utility
 from .scenario import LimitTable, Scenario
 
 # The base plan is solved again by another method; its use of an indicator agrees with the stated one to this.

@@ -17,6 +17,7 @@ import pandas as pd
 from ..data.labels import show
 from ..errors import ProblemError
 from ..solvers.certificate import relative_gap
+from ..solvers.leontief import values
 from ..solvers.solution import NotOptimal, SolveInfo, Status
 from .limits import ResolvedLimit, unit_of
 from .objectives import positions
@@ -165,6 +166,29 @@ class PlanResult:
                 f"numeraire: {'the basket' if numeraire is None else repr(numeraire)} has a price of zero"
             )
         return (self.prices / worth).rename("normalised price")
+
+    def price_parts(self) -> pd.DataFrame:
+        """What each product's price consists of: the rents of the limits it uses up, directly and through its inputs.
+
+        Returns products x limits: ``rent_k m_k``, m_k = A'm_k + S_k the use of indicator k embodied in a unit (floors
+        count negative). Rows add up to the price wherever the product is made and no capacity binds on its way. For
+        ``minimise-use`` the last column ``"direct"`` is what the minimised use itself adds.
+
+        Raises ProblemError for a loaded plan (it has no coefficients) and for economies that are not square.
+        """
+        if self.plan is None:
+            raise ProblemError("price_parts: a loaded plan has no coefficients; take them from a Plan's own result")
+        eco, made = self.plan.economy, self.plan.compiled
+        if not eco.is_square:
+            raise ProblemError(f"price_parts: {eco.name!r} is not square, so use is not embodied in one way")
+        rents = self.rents - self.floor_rents
+        parts = {limit.name: rents[limit.name] * eco.indicator(limit.indicator).to_numpy() for limit in self.limits}
+        if made.cost.any():
+            parts["direct"] = made.cost
+        if not parts:
+            return pd.DataFrame(index=eco.products)
+        direct = np.column_stack(list(parts.values()))
+        return pd.DataFrame(np.asarray(values(eco.input_coefficients, direct)), eco.products, list(parts))
 
     # ---- words, files ------------------------------------------------------------------------------------------------
     def summary(self) -> list[str]:

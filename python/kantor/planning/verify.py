@@ -174,9 +174,14 @@ def _check(
         proved = proves_infeasible(problem, multipliers)
         reasons = [] if proved else ["the stored prices and rents do not prove that there is no plan"]
         return PlanVerification(proved, reasons, status)
+    if status == "dual infeasible":
+        return PlanVerification(
+            False, ["the plan states that nothing limits it, for which a folder holds no proof"], status
+        )
     primal = check_activity(problem, x, consumption)
     dual = check_multipliers(problem, multipliers)
-    value, bound = primal.value, dual.bound
+    value = primal.value
+    bound = dual.bound if not np.isnan(dual.bound) else (-np.inf if problem.kind == "use" else np.inf)
     feasible = primal.violation <= EXACTNESS
     achieved = value if feasible else (np.inf if problem.kind == "use" else -np.inf)
     lower, upper = (bound, achieved) if problem.kind == "use" else (achieved, bound)
