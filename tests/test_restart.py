@@ -74,8 +74,6 @@ def test_weight_follows_the_ratio_of_movements():
         (1.0, 2e12, 1.0, 1.0),
         (1.0, 1.0, 1.0, 0.5e-8),
         (1.0, 1.0, 0.5e-8, 1.0),
-        (1.0, 1.0, 0.0, 1.0),
-        (1.0, 1.0, 1.0, 0.0),
         (0.0, 0.0, 1.0, 1.0),
     ],
 )
@@ -83,6 +81,21 @@ def test_weight_falls_back_to_the_best_so_far(dx, dy, primal, dual):
     state = WeightState(weight=7.0, error_sum=3.0, last_error=1.0, best_weight=0.25, best_imbalance=0.0)
     moved = update_weight(state, dx, dy, primal, dual, OPTIONS)
     assert (moved.weight, moved.error_sum, moved.last_error) == (0.25, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("primal", "dual"), [(1e-3, 0.0), (0.0, 1e-3)])
+def test_a_residual_that_is_always_zero_does_not_freeze_the_weight(primal, dual):
+    state = WeightState(weight=1.0, best_weight=0.25, best_imbalance=0.0)
+    moved = update_weight(state, 1.0, 8.0, primal, dual, OPTIONS)
+    assert moved.weight == pytest.approx(8.0)
+    assert (moved.best_weight, moved.best_imbalance) == (0.25, 0.0)
+
+
+def test_imbalance_without_a_better_weight_to_fall_back_on_moves_the_weight():
+    stuck = WeightState(weight=1.0, best_weight=1.0, best_imbalance=17.0)
+    assert update_weight(stuck, 1.0, 8.0, 1e-18, 0.3, OPTIONS).weight == pytest.approx(8.0)
+    known = WeightState(weight=1.0, best_weight=0.25, best_imbalance=2.0)
+    assert update_weight(known, 1.0, 8.0, 1e-18, 0.3, OPTIONS).weight == 0.25
 
 
 def test_best_weight_is_the_one_with_the_most_balanced_residuals():

@@ -78,12 +78,17 @@ def update_weight(
 
     dx, dy: 2-norms of the way from the anchor to the restart point; primal, dual: relative residuals there.
     e = ln(dy / dx) - ln w; S <- 0.3 S + e; w <- w exp(0.99 e + 0.01 S + 0 (e - e_last)). If dx or dy leaves
-    (1e-16, 1e12) or dual/primal leaves (1e-8, 1e8), the best weight so far is taken: the one in force when
-    abs(log10(dual/primal)) was least.
+    (1e-16, 1e12) or dual/primal leaves (1e-8, 1e8), the best weight so far is taken: the one chosen when
+    abs(log10(dual/primal)) was least. A residual of exactly zero is no imbalance but structure (where all columns have
+    both bounds the dual residual is always zero), so the movement decides then; and so it does until some weight has kept
+    the ratio inside its range, for there is nothing to fall back on.
     """
-    ratio = dual / primal if primal > 0.0 else math.inf
+    comparable = primal > 0.0 and dual > 0.0
+    ratio = dual / primal if comparable else math.inf
     in_range = all(_DISTANCE_RANGE[0] < d < _DISTANCE_RANGE[1] for d in (dx, dy))
-    if in_range and _RESIDUAL_RATIO_RANGE[0] < ratio < _RESIDUAL_RATIO_RANGE[1]:
+    balanced = _RESIDUAL_RATIO_RANGE[0] < ratio < _RESIDUAL_RATIO_RANGE[1]
+    never = not abs(state.best_imbalance) < math.log10(_RESIDUAL_RATIO_RANGE[1])
+    if in_range and (balanced or not comparable or never):
         e = math.log(dy) - math.log(dx) - math.log(state.weight)
         error_sum = options.weight_memory * state.error_sum + e
         change = (
