@@ -77,16 +77,17 @@ def matrix(kind: str) -> sp.csr_array:
 
 SMALL = ["0 rows", "0 x 4", "4 x 0", "1 row", "31 rows", "33 rows", "tall", "wide", "no entries", "heavy rows"]
 PRODUCTS = [(kind, k) for kind in SMALL for k in [None, *WIDTHS]]
-PRODUCTS += [("large", None), ("large", 2), ("giant row", None), ("giant row", 1), ("giant row", 5)]
+PRODUCTS += [("large", None), ("large", 2), ("giant row", None), ("giant row", 5)]
 
 
 @pytest.mark.parametrize(("kind", "k"), PRODUCTS)
 def test_products(backend: Backend, kind: str, k: int | None) -> None:
     A = matrix(kind)
-    op = backend.prepare(A)
+    both = kind != "large"  # a million rows either way: the giant row is the other way
+    op = backend.prepare(A, transpose=both)
     assert (op.shape, op.nnz) == (A.shape, A.nnz)
     rng = generator(3, k or 0)
-    for forward in (True, False):
+    for forward in (True, False) if both else (True,):
         M = A if forward else A.T
         x = rng.standard_normal(shape_of(M.shape[1], k))
         out = backend.from_host(np.full(shape_of(M.shape[0], k), np.nan))  # the old content must not matter
@@ -380,26 +381,21 @@ def test_block_with_a_projection(backend: Backend) -> None:
 
 
 def test_repeatable_to_the_bit(backend: Backend) -> None:
-    A = matrix("large")
+    A = matrix("giant row")
     rng = generator(19)
-    x, X = rng.standard_normal(LARGE), rng.standard_normal((LARGE, 2))
+    x, X = rng.standard_normal(A.shape[1]), rng.standard_normal((A.shape[1], 2))
     start = random_state(2000, 3000, True)
 
     def run() -> list[bytes]:
         op = backend.prepare(A)
-        vectors = [backend.from_host(v) for v in (x, X)]
-        outs = [backend.zeros(v.shape) for v in (x, X)]
         found: list[Any] = []
-        for v, out in zip(vectors, outs, strict=True):
-            backend.matvec(op, v, out)
-            found.append(backend.to_host(out).copy())
-            backend.rmatvec(op, v, out)
-            found += [
-                backend.to_host(out),
-                backend.dot([(v, v), (v, out)]),
-                backend.norm([v]),
-                backend.norm([v], ord=np.inf),
-            ]
+        for host in (x, X):
+            v, back = backend.from_host(host), backend.zeros(host.shape)
+            short = backend.zeros(shape_of(A.shape[0], None if host.ndim == 1 else 2))
+            backend.matvec(op, v, short)
+            backend.rmatvec(op, short, back)
+            found += [backend.to_host(short), backend.to_host(back)]
+            found += [backend.dot([(v, v), (v, back)]), backend.norm([v]), backend.norm([v], ord=np.inf)]
         state = state_on(backend, start)
         backend.pdhg_block(state, 40)
         found += [backend.to_host(getattr(state, name)) for name in RESULTS]
