@@ -27,6 +27,7 @@ PACKAGES = (
     "mpi4py",
 )
 THREAD_VARIABLES = (
+    "KANTOR_NUM_THREADS",
     "OMP_NUM_THREADS",
     "OMP_PROC_BIND",
     "OMP_PLACES",
