@@ -1,4 +1,4 @@
-"""``kantor info`` and ``kantor bench``."""
+"""``kantor info``."""
 
 from __future__ import annotations
 
