@@ -271,6 +271,14 @@ def test_info() -> None:
     assert "backends: reference" in kantor("info").stdout
 
 
+def test_bench_runs_on_a_small_case() -> None:
+    result = kantor("bench", "kernels", "--rows", "2000", "--repeats", "1", "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert {"backend", "machine", "bandwidth_gb_s", "cases"} <= set(facts)
+    assert all(case["pdhg iteration"]["seconds"] > 0 for case in facts["cases"])
+
+
 # ---- bad input ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_not_a_number_in_a_table(scenario: Callable[..., Path], tmp_path: Path, value: float) -> None:
@@ -367,6 +375,7 @@ def test_truncated_plan_folder(scenario: Callable[..., Path], tmp_path: Path) ->
         (["lp", "nowhere.mps"], ["nowhere.mps"]),
         (["verify", "nowhere"], ["nowhere"]),
         (["check", "eu_2006", "--with", "demand"], ["demand"]),
+        (["bench", "kernles"], ["kernles", "did you mean 'kernels'"]),
     ],
 )
 def test_wrong_arguments(
