@@ -340,6 +340,12 @@ def test_diagnosis_of_two_limits_that_conflict_only_together() -> None:
     assert found.relaxation == pytest.approx(0.4 / 9.1, rel=1e-4)
 
 
+def test_diagnosis_leaves_out_a_limit_that_is_not_needed() -> None:
+    """Each of the two limits alone excludes the plan, so the smallest set holds only one of them."""
+    found = Plan(two_ways(), [2.6], MinimiseUse("labour"), limits={"CO2": 5.0, "labour": 5.0}).diagnose()
+    assert len(found.smallest_limits) == 1
+
+
 def test_diagnosis_of_a_product_nobody_makes() -> None:
     eco = Economy.from_arrays(
         input=np.zeros((2, 1)), output=np.array([[1.0], [0.0]]), intensities=np.ones((1, 1)),

@@ -207,6 +207,20 @@ def test_one_flipped_digit_is_found(
     assert any(f"{table}.parquet was changed" in reason for reason in found.reasons)
 
 
+def test_any_changed_digit_of_plan_json_is_found(saved: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(saved("scale"), tmp_path / "plan"))
+    text = (folder / "plan.json").read_text()
+    digits = [i for i, character in enumerate(text) if character.isdigit()]
+    for i in np.random.default_rng(9).choice(digits, 25, replace=False):
+        changed = text[:i] + str((int(text[i]) + 1) % 10) + text[i + 1 :]
+        (folder / "plan.json").write_text(changed)
+        try:
+            found = verify_plan(folder)
+        except ProblemError:  # the version of the format
+            continue
+        assert not found.ok, text[i - 40 : i + 20]
+
+
 @pytest.mark.parametrize(
     ("kind", "table", "column", "factor"),
     [
@@ -257,17 +271,16 @@ def test_a_forged_certificate_is_found(saved: Callable[[str], Path], tmp_path: P
     record = read_record(folder)
     certificate = record["certificate"]
     step = 1e-7 * max(1.0, abs(certificate["objective"]))
-    certificate[key] += {
-        "objective": step,
-        "lower_bound": step,
-        "upper_bound": -step,
-        "gap": -0.5 * certificate["gap"] - 1e-12,
-    }[key]
+    steps = {"objective": step, "lower_bound": step, "upper_bound": -step, "gap": -0.5 * certificate["gap"] - 1e-12}
+    certificate[key] += steps[key]
+    if key.endswith("bound"):  # a careful forger
+        low, high = certificate["lower_bound"], certificate["upper_bound"]
+        certificate["gap"] = (high - low) / max(abs(low), abs(high), 1.0 if kind == "harmony" else 0.0)
     (folder / "plan.json").write_text(json.dumps(record))
     assert any("digest" in reason for reason in verify_plan(folder).reasons)
     reseal(folder, record)
     found = verify_plan(folder)
-    assert any(reason.startswith((key.split("_")[0], "gap")) for reason in found.reasons), found.reasons
+    assert any(reason.startswith(key.replace("_", " ")) for reason in found.reasons), found.reasons
 
 
 @pytest.mark.parametrize(
@@ -309,9 +322,22 @@ def test_a_scenario_that_says_something_else(tmp_path: Path, old: str, new: str)
     record = read_record(folder)
     assert old in record["scenario"]["text"]
     record["scenario"]["text"] = record["scenario"]["text"].replace(old, new)
-    record["inputs"].append({"path": "other.csv", "sha256": sha256_of(tmp_path / "other.csv")})
+    for name in ("other.csv", "wanted.csv"):
+        if name in new:
+            record["inputs"].append({"path": name, "sha256": sha256_of(tmp_path / name)})
     reseal(folder, record)
     assert not verify_plan(folder).ok
+
+
+def test_a_slack_limit_cannot_be_moved(saved: Callable[[str], Path], tmp_path: Path) -> None:
+    """The plan and its bounds stay right, but the limit is not the one that was asked for."""
+    folder = Path(shutil.copytree(saved("scale"), tmp_path / "plan"))
+    frame = pd.read_parquet(folder / "rents.parquet")
+    slack = frame.index[frame["rent"] <= 1e-12][0]
+    frame.loc[slack, "at_most"] *= 1.5
+    frame.to_parquet(folder / "rents.parquet")
+    reseal(folder)
+    assert any(f"limit '{slack}'" in reason for reason in verify_plan(folder).reasons)
 
 
 def test_a_changed_input_table(saved: Callable[[str], Path], tmp_path: Path) -> None:
