@@ -13,10 +13,10 @@ from kantor.solvers.kkt import Kkt
 from kantor.solvers.lp import solve_lp
 from kantor.solvers.options import PdhgOptions
 from kantor.solvers.pdhg import spectral_norm
-from kantor.solvers.problem import LinearProgram
+from kantor.solvers.problem import LinearProgram, SeparableTerms
 from kantor.solvers.scaling import scale_program
 from kantor.solvers.solution import Status
-from kantor.solvers.termination import residuals
+from kantor.solvers.termination import multiplier_range, residuals
 
 INF = np.inf
 
@@ -212,6 +212,36 @@ def test_check_every_and_the_checks_agree_with_the_raw_arrays(backend):
     assert best["gap"] == pytest.approx(raw.gap, rel=1e-8, abs=1e-13)
 
 
+@pytest.mark.parametrize("curved", [False, True])
+def test_residuals_on_the_backend_are_those_of_the_raw_arrays(backend, curved):
+    """At points with every kind of defect, with and without concave columns."""
+    rng = np.random.default_rng(11)
+    rows, columns = 9, 30
+    K = sp.random_array(
+        (rows, columns), density=0.5, rng=rng, data_sampler=lambda size: rng.lognormal(0, 2, size)
+    ).tocsr()
+    lower, upper = np.where(rng.random(columns) < 0.7, 0.0, -INF), np.where(rng.random(columns) < 0.5, 2.0, INF)
+    terms = None
+    if curved:
+        kinds = np.append(np.arange(12) % 6, np.zeros(columns - 12)).astype(np.uint8)
+        lower = np.where(kinds > 1, 0.0, lower)
+        terms = SeparableTerms(kinds, rng.random(columns) + 0.1, rng.random(columns) + 0.1, np.full(columns, 1.7))
+    row_lower = np.where(rng.random(rows) < 0.6, rng.standard_normal(rows), -INF)
+    row_upper = np.where(rng.random(rows) < 0.5, np.maximum(row_lower, 0.0) + 1.0, INF)
+    lp = LinearProgram(rng.standard_normal(columns), K, row_lower, row_upper, lower, upper, terms=terms)
+    scaled = scale_program(lp, PdhgOptions())
+    kkt = Kkt(backend, lp, scaled)
+    for _ in range(5):
+        x = np.clip(rng.random(columns) * 3, lower, upper)
+        y = np.clip(rng.standard_normal(rows), *multiplier_range(row_lower, row_upper))
+        put = backend.from_host
+        got = kkt.residuals(put(scaled.scaling.x_in(x)), put(scaled.scaling.y_in(y)))
+        raw = residuals(lp, x, y)
+        assert raw.dual > 0.0
+        for name in ("primal", "dual", "gap", "objective", "dual_objective"):
+            assert getattr(got, name) == pytest.approx(getattr(raw, name), rel=1e-9), name
+
+
 # ---- a user's own set ---------------------------------------------------------------------------------------
 def simplex_projection(v):
     """Euclidean projection on x >= 0, sum x = 1."""
@@ -229,7 +259,7 @@ def test_projection_replaces_the_box_and_support_makes_the_bound_rigorous():
         LinearProgram(c, np.vstack([K, np.ones((1, 6))]), np.append(rows, 1.0), [INF] * 3 + [1.0]), 1e-9, "highs"
     )
     lp = LinearProgram(c, K, rows)
-    estimate = solve_lp(lp, 1e-8, backend="reference", projection=simplex_projection)
+    estimate = solve_lp(lp, 1e-8, backend="reference", projection=simplex_projection, iteration_limit=50_000)
     bound = solve_lp(lp, 1e-8, backend="reference", projection=simplex_projection, support=lambda v: float(v.max()))
     for solution in (estimate, bound):
         assert solution.status is Status.OPTIMAL
