@@ -1,4 +1,4 @@
-"""Constraint matrices to time kernels on: a national table in products, and a random economy with choice of technique."""
+"""Constraint matrices to time kernels on: a national table in products, a random economy with choice of technique."""
 
 from __future__ import annotations
 

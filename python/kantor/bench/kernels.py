@@ -115,11 +115,20 @@ def _iteration(b: Backend, A: Any, random: np.random.Generator, repeats: int, fl
     """Seconds of one iteration inside a block, and its ratio to ``floor`` seconds."""
     M, N = A.shape
     put, zeros = b.from_host, b.zeros
+    over_columns = ("x", "x_anchor", "x_hat", "x_reflected", "dx", "aty")
+    over_rows = ("y", "y_anchor", "y_hat", "dy", "ax")
     state = PdhgState(
-        A=A, c=put(random.random(N)), lower=put(np.zeros(N)), upper=put(np.full(N, np.inf)), row_lower=put(np.ones(M)),
-        row_upper=put(np.full(M, np.inf)), terms=None, x=zeros(N), x_anchor=zeros(N), x_hat=zeros(N), x_reflected=zeros(N),
-        dx=zeros(N), aty=zeros(N), y=zeros(M), y_anchor=zeros(M), y_hat=zeros(M), dy=zeros(M), ax=zeros(M), eta=0.05,
-    )  # fmt: skip
+        A=A,
+        c=put(random.random(N)),
+        lower=put(np.zeros(N)),
+        upper=put(np.full(N, np.inf)),
+        row_lower=put(np.ones(M)),
+        row_upper=put(np.full(M, np.inf)),
+        terms=None,
+        eta=0.05,
+        **{name: zeros(N) for name in over_columns},
+        **{name: zeros(M) for name in over_rows},
+    )
 
     def block() -> None:
         b.pdhg_block(state, _BLOCK)
