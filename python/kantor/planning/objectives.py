@@ -315,7 +315,8 @@ def _checked_weights(weights: FloatArray, economy: Economy) -> FloatArray:
     if bad.any():
         i = int(np.flatnonzero(bad)[0])
         raise ProblemError(
-            f"weights: product {economy.products[i]!r} has weight {weights[i]!r}, expected a finite number >= 0"
+            f"weights: product {show(economy.products[i])!r} has weight {float(weights[i])!r}, "
+            "expected a finite number >= 0"
         )
     return weights
 

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..data.economy import Economy
-from ..data.labels import show_some
+from ..data.labels import show, show_some
 from ..errors import OptionError, ProblemError
 from ..solvers.dispatch import ProgramSolution, solve_program
 from ..solvers.productive import check_productive
@@ -254,5 +254,6 @@ def _capacities(capacities: Any, economy: Economy) -> pd.Series:
     bad = ~(values >= 0)
     if bad.any():
         j = int(np.flatnonzero(bad)[0])
-        raise ProblemError(f"capacities: technique {economy.techniques[j]!r} has {values[j]!r}, expected a number >= 0")
+        name, value = show(economy.techniques[j]), float(values[j])
+        raise ProblemError(f"capacities: technique {name!r} has {value!r}, expected a number >= 0")
     return pd.Series(values, index=economy.techniques, name="capacity")

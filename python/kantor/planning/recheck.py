@@ -86,7 +86,7 @@ def check_activity(problem: Problem, x: FloatArray, consumption: FloatArray) -> 
     if problem.kind == "scale":
         wanted = problem.targets > 0
         value = max(float((net.low[wanted] / problem.targets[wanted]).min()), 0.0)
-        value = np.nextafter(value, 0.0)  # the division above rounds to nearest
+        value = float(np.nextafter(value, 0.0))  # the division above rounds to nearest
         due = (value, problem.targets)
     elif problem.kind == "use":
         due = (1.0, problem.targets)

@@ -89,7 +89,7 @@ def _different(what: str, derived: FloatArray, stated: FloatArray, labels: pd.In
     off = ~np.isclose(stated, derived, rtol=1e-13, atol=0.0)
     if off.any():
         i = int(np.flatnonzero(off)[0])
-        yield f"{what} of {show(labels[i])!r}: stated {stated[i]!r}, the scenario says {derived[i]!r}"
+        yield f"{what} of {show(labels[i])!r}: stated {stated[i]:.17g}, the scenario says {derived[i]:.17g}"
 
 
 def _other_objective(scenario: Scenario, stated: dict[str, Any], economy: Economy) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _wrong_base(limits: pd.DataFrame, use: pd.DataFrame, base: pd.Series | None)
     for table in (limits, use):
         for name, indicator, stated in zip(table.index, table["indicator"], table["base"].to_numpy(), strict=True):
             if base is not None and not abs(stated - base[indicator]) <= _BASE_AGREEMENT * abs(base[indicator]):
-                yield f"base use of {name!r}: stated {stated!r}, recomputed {base[indicator]!r}"
+                yield f"base use of {name!r}: stated {stated:.17g}, recomputed {base[indicator]:.17g}"
 
 
 def _wrong_limits(limits: pd.DataFrame, economy: Economy, base: pd.Series | None) -> Iterator[str]:

@@ -255,10 +255,11 @@ def _wrong_tables(
         off = np.abs(consumption - due) > AGREEMENT * np.maximum(np.abs(due), np.finfo(np.float64).tiny)
         if off.any():
             i = int(np.flatnonzero(off)[0])
-            yield f"consumption of {show(economy.products[i])!r}: stated {consumption[i]!r}, recomputed {due[i]!r}"
+            name = show(economy.products[i])
+            yield f"consumption of {name!r}: stated {consumption[i]:.17g}, recomputed {due[i]:.17g}"
     intensities = economy.intensities.reindex(use["indicator"])
     total, size = intensities.to_numpy() @ x, np.abs(intensities.to_numpy()) @ np.abs(x)
     off = ~(np.abs(use["use"].to_numpy() - total) <= AGREEMENT * size)
     if off.any():
         k = int(np.flatnonzero(off)[0])
-        yield f"use of {use.index[k]!r}: stated {use['use'].iloc[k]!r}, recomputed {total[k]!r}"
+        yield f"use of {use.index[k]!r}: stated {use['use'].iloc[k]:.17g}, recomputed {total[k]:.17g}"
