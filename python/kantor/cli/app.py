@@ -99,7 +99,6 @@ app.command("check")(tables.check)
 app.command("balance")(tables.balance)
 app.command("values")(tables.values)
 app.command("lp")(lp.lp)
-app.command("bench")(bench.bench)
 app.command("info")(info.info)
 app.command("bench")(bench.bench)
 

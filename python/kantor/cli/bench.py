@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import OptionError, suggest
+from ..errors import OptionError, ProblemError, suggest
 from .console import print_json, print_table
 from .plan import Json, Quiet
 from .progress import steps
@@ -18,6 +20,7 @@ def bench(
     rows: Annotated[int, typer.Option(help="Goods of the test matrices.", min=1000)] = 1_000_000,
     backend: Annotated[str, typer.Option(help="auto, cuda, native, numba, reference or cupy.")] = "auto",
     repeats: Annotated[int, typer.Option(help="Timings of each kernel; the least counts.", min=1)] = 9,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the results to this JSON file.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -26,9 +29,13 @@ def bench(
 
     if suite not in SUITES:
         raise OptionError(f"suite: {suite!r} is unknown{suggest(suite, SUITES)}")
+    if output is not None and not output.resolve().parent.is_dir():
+        raise ProblemError(f"output: the folder {output.parent} does not exist")
     run = importlib.import_module(f"kantor.bench.{suite}").run
     with steps(quiet=quiet) as step:
         found = run(rows=rows, backend=backend, repeats=repeats, on_step=step.begin)
+    if output is not None:
+        output.write_text(json.dumps(found, indent=1) + "\n")
     if as_json:
         print_json(found)
     else:
