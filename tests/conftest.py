@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kantor.backends import BACKENDS, Backend, get_backend
 from kantor.errors import BackendUnavailable
 

@@ -134,15 +134,18 @@ class Backend(ABC):
     # ---- reductions ------------------------------------------------------------------------------------------------
     @abstractmethod
     def dot(self, pairs: Sequence[tuple[Array, Array]]) -> np.ndarray:
-        """x.y of each pair: shape (len(pairs),), or (len(pairs), k) columnwise for (n, k). Bitwise repeatable. Collective."""
+        """x.y of each pair: (len(pairs),), or columnwise (len(pairs), k). Bitwise repeatable. Collective."""
 
     @abstractmethod
     def norm(self, xs: Sequence[Array], ord: float = 2) -> np.ndarray:
-        """2-norm or, with ord=inf, largest magnitude of each array; shapes as in ``dot``. NaN if any entry is. Collective."""
+        """2-norms or, with ord=inf, largest magnitudes; shapes as in ``dot``; NaN if any entry is. Collective."""
 
     # ---- fused steps, with defaults --------------------------------------------------------------------------------
     def primal_step(self, s: PdhgState, last: bool) -> None:
-        """xh <- prox(x - tau (c - K'y)); xr <- 2 xh - x; x <- w xr + (1 - w) anchor, w = (k+1)/(k+2). Needs s.aty = K'y."""
+        """xh <- prox(x - tau (c - K'y)); xr <- 2 xh - x; x <- w xr + (1 - w) anchor, w = (k+1)/(k+2).
+
+        Needs s.aty = K'y.
+        """
         tau, w = s.eta / s.weight, (s.k + 1.0) / (s.k + 2.0)
         xh = s.x_hat
         self.copy(s.x, xh)
@@ -163,7 +166,10 @@ class Backend(ABC):
         self.axpby(1.0 - w, s.x_anchor, w, s.x)
 
     def dual_step(self, s: PdhgState, last: bool) -> None:
-        """v <- y/sigma - K xr; yh <- sigma (v - clip(v, -u, -l)); y <- w (2 yh - y) + (1 - w) anchor. Needs s.ax = K xr."""
+        """v <- y/sigma - K xr; yh <- sigma (v - clip(v, -u, -l)); y <- w (2 yh - y) + (1 - w) anchor.
+
+        Needs s.ax = K xr.
+        """
         sigma, w = s.eta * s.weight, (s.k + 1.0) / (s.k + 2.0)
         # yh = y + sigma (clip(ax - y/sigma, l, u) - ax): the same step, written with the contract's clip.
         yh = s.y_hat

@@ -80,8 +80,8 @@ def update_weight(
     e = ln(dy / dx) - ln w; S <- 0.3 S + e; w <- w exp(0.99 e + 0.01 S + 0 (e - e_last)). If dx or dy leaves
     (1e-16, 1e12) or dual/primal leaves (1e-8, 1e8), the best weight so far is taken: the one chosen when
     abs(log10(dual/primal)) was least. A residual of exactly zero is no imbalance but structure (where all columns have
-    both bounds the dual residual is always zero), so the movement decides then; and so it does until some weight has kept
-    the ratio inside its range, for there is nothing to fall back on.
+    both bounds the dual residual is always zero), so the movement decides then; and so it does until some weight has
+    kept the ratio inside its range, for there is nothing to fall back on.
     """
     comparable = primal > 0.0 and dual > 0.0
     ratio = dual / primal if comparable else math.inf
