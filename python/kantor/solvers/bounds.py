@@ -1,8 +1,9 @@
 """From approximate prices and rents to valid bounds: values of the plan's own techniques, sweeps, scaling, shifting.
 
-Sources: mathematics.md sections 8 (utilities), 9 (T, alpha), 5 and 14. With the full cost c(nu) = c + R'nu of a technique,
-T(p)_i is the least cost at which good i can be made at prices p. Prices obtained here are *one-sided*: a little lower
-than the solution, so that no technique earns more than its full cost even after rounding. Nothing here is trusted:
+With the full cost c(nu) = c + R'nu of a technique, T(p)_i is the least cost at which good i can be made at prices p;
+its fixed point are the prices of a Leontief substitution system (Koehler, Whinston, Wright, Optimization over
+Leontief Substitution Systems, 1975). Prices obtained here are *one-sided*: a little lower than the solution, so that no
+technique earns more than its full cost even after rounding. Nothing here is trusted:
 :meth:`kantor.solvers.evaluate.Evaluator.bound` judges every candidate.
 """
 
@@ -37,7 +38,7 @@ class DualPoint:
 
 
 class BoundSearch:
-    """Finds valid bounds near an approximate dual point, for direct costs ``cost`` (m,) (the program's own by default)."""
+    """Finds valid bounds near an approximate dual point; ``cost`` (m,) replaces the direct costs of the program."""
 
     def __init__(self, evaluator: Evaluator, cost: FloatArray | None = None, backend: Any = "auto"):
         self.evaluator, self.program, self.backend = evaluator, evaluator.program, backend
@@ -53,12 +54,12 @@ class BoundSearch:
     def best(
         self, point: DualPoint, activity: FloatArray, value: float, wanted: float, safe: DualPoint | None = None
     ) -> tuple[DualPoint, BoundCheck]:
-        """The best bound found; the search ends early once it is within ``wanted`` of ``value``, what a plan achieves."""
-        best = self.clean(point)
-        check = self.evaluator.bound(best.prices, best.rents, best.floor_rents)
+        """The best bound found; the search ends well within ``wanted`` of ``value``, which a plan achieves."""
+        best = point
+        check = BoundCheck(-np.inf if self.program.kind == "use" else np.inf, np.zeros(self.program.shape[1]))
         for candidate in self.candidates(point, activity, safe):
             new = self.evaluator.bound(candidate.prices, candidate.rents, candidate.floor_rents)
-            if self._improves(new.value, check.value):
+            if best is point or self._improves(new.value, check.value):
                 best, check = candidate, new
             if abs(check.value - value) <= _ENOUGH * wanted:
                 break
@@ -68,15 +69,18 @@ class BoundSearch:
         return new > old if self.program.kind == "use" else new < old
 
     def candidates(self, point: DualPoint, activity: FloatArray, safe: DualPoint | None = None) -> Iterator[DualPoint]:
-        """Dual points near ``point``, the most promising first; ``activity`` (m,) tells which techniques are used and full.
+        """Dual points near ``point``, the most promising first.
 
+        ``activity`` (m,) tells which techniques are used, and which are full.
         ``safe`` is a dual point at which no technique earns its full cost, to blend with.
         """
         point = self.clean(point)
+        yield point
         full = activity >= self.program.capacity * (1.0 - _AT_CAPACITY)
         values = self.values(point, activity, full)
         starts = [point] if values is None else [values, point]
-        yield from starts
+        if values is not None:
+            yield values
         if safe is not None:
             yield self._blend(point, self.clean(safe))
         for start in starts:
@@ -150,7 +154,7 @@ class BoundSearch:
     def values(self, point: DualPoint, activity: FloatArray, full: np.ndarray[Any, Any]) -> DualPoint | None:
         """What every good costs with the techniques in use, p = A_s'p + c_s(nu), a little below; None if that fails.
 
-        Goods made only by full or joint techniques, and goods supplied from outside and worth nothing, keep their price.
+        Goods made only by full or joint techniques, and goods from outside that are worth nothing, keep their price.
         """
         program = self.program
         allowed = self._choosable(full)
@@ -171,7 +175,7 @@ class BoundSearch:
     def sweep(self, prices: FloatArray, point: DualPoint, full: np.ndarray[Any, Any]) -> FloatArray:
         """T(p), less a margin for rounding, over techniques that are not full; other goods keep their price."""
         program, evaluator = self.program, self.evaluator
-        excess, guard, cost = evaluator.column_excess(prices, point.rents, point.floor_rents, self.cost)
+        excess, guard, _ = evaluator.column_excess(prices, point.rents, point.floor_rents, self.cost)
         order, starts, goods = self._by_good
         own = program.own_output
         margin = np.maximum(2.5, INTERIOR / np.maximum(evaluator.column_guard, 1e-300)) * guard
@@ -204,9 +208,9 @@ class BoundSearch:
 def planning_prices(evaluator: Evaluator, backend: Any = "auto") -> FloatArray:
     """(n,) prices by which a program can be scaled: values of an average technique at equal worth of all limits.
 
-    Without limits, at cost. A good that embodies nothing gets a price at which all of it would be an n-th of the plan; one
-    that is not needed either gets zero. Only the order of magnitude matters, and that it follows the units of the data:
-    techniques are averaged by what the scarcest limit allows of each.
+    Without limits, at cost. A good that embodies nothing gets a price at which all of it would be an n-th of the plan;
+    one that is not needed either gets zero. Only the order of magnitude matters, and that it follows the units of the
+    data: techniques are averaged by what the scarcest limit allows of each.
     """
     program = evaluator.program
     n, m, _ = program.shape

@@ -20,6 +20,7 @@ from .repair import PlanPoint, Repair
 from .utilities import utility
 
 _TINY = 1e-300
+_ENOUGH = 0.1  # the search for better plans ends when the gap is this share of the tolerance
 
 
 def relative_gap(kind: Kind, lower: float, upper: float) -> float:
@@ -126,7 +127,7 @@ def _best_plan(
 ) -> tuple[PlanPoint, PlanCheck]:
     """The best proved plan; if none is feasible, the one that misses by least, with the reason.
 
-    The search ends with the first group of candidates that comes within half of ``wanted`` of the bound.
+    The search ends with the first group of candidates that comes well within ``wanted`` of the bound.
     """
     use = evaluator.program.kind == "use"
     best, best_check = plan, PlanCheck(False, math.inf if use else -math.inf, "no repair worked", math.inf)
@@ -139,7 +140,7 @@ def _best_plan(
                 better = check.feasible or (not best_check.feasible and check.violation < best_check.violation)
             if better:
                 best, best_check = candidate, check
-        if best_check.feasible and abs(best_check.value - bound) <= 0.5 * wanted:
+        if best_check.feasible and abs(best_check.value - bound) <= _ENOUGH * wanted:
             break
     return best, best_check
 
@@ -154,10 +155,13 @@ def _normalised(evaluator: Evaluator, point: DualPoint, check: BoundCheck) -> tu
     return (scaled, new) if new.value <= check.value * (1.0 + 1e-14) else (point, check)
 
 
-def _assemble(program: PlanningProgram, plan: PlanPoint, check: PlanCheck, dual: DualPoint, bound: BoundCheck) -> Certificate:
+def _assemble(
+    program: PlanningProgram, plan: PlanPoint, check: PlanCheck, dual: DualPoint, bound: BoundCheck
+) -> Certificate:
     notes = []
     if not check.feasible:
-        notes.append(f"no plan near the answer could be proved feasible: {check.why} is off by {check.violation:.1e} of its terms")
+        worst = f"{check.why} is off by {check.violation:.1e} of its terms"
+        notes.append(f"no plan could be proved feasible: near the answer {worst}")
     if not bound.valid:
         notes.append(f"no bound could be proved: {bound.why}")
     lower, upper = (bound.value, check.value) if program.kind == "use" else (check.value, bound.value)
@@ -190,14 +194,19 @@ def merge(old: Certificate | None, new: Certificate) -> Certificate:
 
 @dataclass(frozen=True)
 class InfeasibilityProof:
-    """Multipliers with N'p <= R'(rents - floor rents) + capacity rents whose demand is worth ``surplus`` > 0 more than all limits."""
+    """Multipliers at which the demand is worth ``surplus`` > 0 more than all limits: no plan exists (Farkas).
+
+    A technique may earn more than it costs only as far as its capacity, or what limits imply for it, is paid for.
+    """
 
     dual: DualPoint
     capacity_rents: FloatArray = field(repr=False)
     surplus: float
 
 
-def prove_infeasible(evaluator: Evaluator, ray: DualPoint, activity: FloatArray, *, backend: Any = "auto") -> InfeasibilityProof | None:
+def prove_infeasible(
+    evaluator: Evaluator, ray: DualPoint, activity: FloatArray, *, backend: Any = "auto"
+) -> InfeasibilityProof | None:
     """A proof near an approximate Farkas ray that no plan exists, or None; rounding is accounted for."""
     search = BoundSearch(evaluator, cost=np.zeros(evaluator.program.shape[1]), backend=backend)
     ray = search.clean(ray)

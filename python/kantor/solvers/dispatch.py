@@ -26,8 +26,9 @@ from .reduced import ReducedAnswer, reducible, solve_reduced
 from .repair import PlanPoint
 from .rounds import LpRounds, Start
 from .solution import NotOptimal, SolveInfo, Status
-from .unlimited import has_room, unlimited_good
+from .unlimited import unlimited_good
 
+_SIDE_ITERATIONS = 20_000
 METHODS = ("auto", "reduced", "pdhg", "highs")
 
 
@@ -46,9 +47,10 @@ class ProgramSolution:
     gap: (upper - lower) / max(|upper|, |lower|), for "utility" / max(1, |upper|, |lower|).
     activity: (m,); scale: t, NaN unless the kind is "scale"; consumption: (n,) (scale: t y; use: y).
     prices: (n,) value of a unit of each good; rents, floor_rents: (r,) of upper and lower limits; capacity_rents: (m,).
-        All >= 0. For PRIMAL_INFEASIBLE they are the proof: the demand is worth ``surplus`` more than all limits.
+        All >= 0. For PRIMAL_INFEASIBLE they are the proof: the demand is worth ``surplus`` more than all limits. For
+        DUAL_INFEASIBLE activity is a direction without end that improves any plan, and prices and rents are zero.
     certified: whether both bounds are proved and within the tolerance.
-    surplus: for PRIMAL_INFEASIBLE p.y - rents.b + floor rents.b - capacity rents.capacity > 0, proved; else NaN.
+    surplus: for PRIMAL_INFEASIBLE, how much more the demand is worth at least than everything that limits it; else NaN.
     """
 
     status: Status
@@ -101,8 +103,8 @@ def solve_program(
 
     >>> import numpy as np
     >>> A = np.array([[0.25, 0.4], [0.14, 0.12]])
-    >>> wheat = PlanningProgram.build("scale", np.eye(2), A, [55.0, 30.0], resource_use=[[0.8, 3.6]], resource_upper=[520.0])
-    >>> solution = solve_program(wheat)
+    >>> hours = dict(resource_use=[[0.8, 3.6]], resource_upper=[520.0])
+    >>> solution = solve_program(PlanningProgram.build("scale", np.eye(2), A, [55.0, 30.0], **hours))
     >>> round(solution.scale, 9), solution.prices.round(9).tolist(), solution.gap < 1e-10
     (2.0, [0.007692308, 0.019230769], True)
     """
@@ -138,12 +140,17 @@ class _Run:
         """Reduced if the structure allows, then the linear program if that did not settle it."""
         try:
             self.evaluator = Evaluator(self.program)
-            why_not = reducible(self.program) if self.method in ("auto", "reduced") else f"method {self.method!r} was asked for"
+            why_not = (
+                reducible(self.program)
+                if self.method in ("auto", "reduced")
+                else f"method {self.method!r} was asked for"
+            )
             if self.method == "reduced" and why_not:
                 raise OptionError(f"method: 'reduced' does not apply: {why_not}; use 'auto' or 'pdhg'")
-            endless = unlimited_good(self.program, self.backend) if has_room(self.program) else None
+            endless = unlimited_good(self.program, self._small_scale)
             if endless is not None:
-                return self._unbounded(f"good {endless} can be made without any limited resource, so utility has no end")
+                why = f"good {endless[0]} can be made without any limited resource, so no plan is the best"
+                return self._unbounded(why, endless[1])
             if not why_not:
                 done = self._reduced()
                 if done is not None:
@@ -152,6 +159,11 @@ class _Run:
             return self._linear_program(why_not)
         except KeyboardInterrupt:
             return self._finish(Status.INTERRUPTED, "interrupted")
+
+    def _small_scale(self, program: PlanningProgram) -> tuple[float, FloatArray]:
+        """A rough answer to a side question, within a bounded effort."""
+        answer = solve_program(program, 1e-2, backend=self.backend, iteration_limit=_SIDE_ITERATIONS)
+        return answer.lower_bound, answer.activity
 
     # ---- the two methods -------------------------------------------------------------------------------------------
     def _reduced(self) -> ProgramSolution | None:
@@ -163,12 +175,14 @@ class _Run:
         if answer is None:
             note = "the reduced form has no solution"
         elif answer.status is Status.PRIMAL_INFEASIBLE:
-            proof = self._timed("certificate", prove_infeasible, self.evaluator, answer.dual, answer.plan.activity, backend=self.backend)
+            proof = self._timed(
+                "certificate", prove_infeasible, self.evaluator, answer.dual, answer.plan.activity, backend=self.backend
+            )
             if proof is not None:
                 return self._infeasible(proof, answer.plan, answer.why)
             note = f"{answer.why}, but that proves nothing: a table with negative entries can do better"
         elif answer.status is Status.DUAL_INFEASIBLE:
-            return self._unbounded(answer.why)
+            return self._unbounded(answer.why, answer.plan.activity)
         else:
             certificate = self._certify(answer)
             if certificate.gap <= self.stopping.tolerance:
@@ -180,7 +194,9 @@ class _Run:
 
     def _certify(self, answer: ReducedAnswer) -> Certificate:
         tolerance = self.stopping.tolerance
-        new = self._timed("certificate", certify, self.evaluator, answer.plan, answer.dual, tolerance=tolerance, backend=self.backend)
+        new = self._timed(
+            "certificate", certify, self.evaluator, answer.plan, answer.dual, tolerance=tolerance, backend=self.backend
+        )
         self.best = merge(self.best, new)
         self._tell()
         return self.best
@@ -188,7 +204,9 @@ class _Run:
     def _linear_program(self, why_not: str) -> ProgramSolution:
         name = "highs" if self.method == "highs" else "pdhg"
         self.used.append(name)
-        rounds = LpRounds(self.evaluator, self.stopping, name, self.backend, self.start, self.began, self.on_progress, self.best)
+        rounds = LpRounds(
+            self.evaluator, self.stopping, name, self.backend, self.start, self.began, self.on_progress, self.best
+        )
         try:
             outcome = rounds.solve()
         except KeyboardInterrupt:
@@ -201,7 +219,7 @@ class _Run:
         if outcome.proof is not None:
             return self._infeasible(outcome.proof, outcome.plan, why)
         if outcome.status is Status.DUAL_INFEASIBLE:
-            return self._unbounded(why)
+            return self._unbounded(why, outcome.plan.activity)
         return self._finish(outcome.status, why, outcome.certified, outcome.objective)
 
     def _absorb(self, rounds: LpRounds) -> None:
@@ -245,8 +263,8 @@ class _Run:
         if best is None:
             blank = lambda k: np.full(k, np.nan)  # noqa: E731
             return ProgramSolution(
-                status, np.nan, -np.inf, np.inf, np.inf, blank(m), np.nan, blank(n), blank(n), blank(r), blank(r), blank(m),
-                info=self._close(why),
+                status, np.nan, -np.inf, np.inf, np.inf, blank(m), np.nan, blank(n), blank(n), blank(r), blank(r),
+                blank(m), info=self._close(why),
             )  # fmt: skip
         self.info.notes += [note for note in best.notes if note not in self.info.notes]
         self.info.gap = best.gap
@@ -275,12 +293,12 @@ class _Run:
             dual.rents, dual.floor_rents, proof.capacity_rents, False, proof.surplus, self._close(why),
         )  # fmt: skip
 
-    def _unbounded(self, why: str) -> ProgramSolution:
+    def _unbounded(self, why: str, direction: FloatArray) -> ProgramSolution:
         n, m, r = self.program.shape
-        zero = np.zeros
+        zero, best = np.zeros, -np.inf if self.program.kind == "use" else np.inf
         return ProgramSolution(
-            Status.DUAL_INFEASIBLE, np.inf, -np.inf, np.inf, np.inf, zero(m), math.nan, zero(n), zero(n), zero(r), zero(r),
-            zero(m), info=self._close(why),
+            Status.DUAL_INFEASIBLE, best, -np.inf, np.inf, np.inf, direction, math.nan, zero(n), zero(n), zero(r),
+            zero(r), zero(m), info=self._close(why),
         )  # fmt: skip
 
 

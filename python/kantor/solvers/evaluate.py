@@ -2,13 +2,13 @@
 
 Both work on the raw arrays with rounding accounted for, whatever the signs of the data, and know nothing of how their
 argument was found: a wrong plan is "not feasible", a useless dual point proves nothing. Every certificate is what they
-say. With N = B - A, nu = lambda - kappa (rents of upper minus those of lower limits) and X_j >= x_j for every feasible x:
+say. With N = B - A, nu = lambda - kappa (rents of upper minus those of lower limits), X_j >= x_j for every feasible x:
 
     slack     v_j = max(0, (N'p)_j - c_j - (R'nu)_j)
     resources D = lambda.b_upper - kappa.b_lower + sum_j v_j X_j
     use       c.x >= p.y - D          scale   t <= D / (p.y)          utility   sum U_i(C_i) <= D + sum_i U°_i(p_i)
 
-for any p, lambda, kappa >= 0 (weak duality; mathematics.md sections 3, 8, 9). X_j is the capacity, or what a resource
+for any p, lambda, kappa >= 0 (weak duality; docs/notation.md). X_j is the capacity, or what a resource
 that only ever gets used up allows, min_k b_k / R_kj; if X_j is infinite, v_j must be zero.
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ EXACT_ENTRIES = 20_000_000  # most matrix entries that one check may add up exac
 class PlanCheck:
     """``feasible``: proved, without tolerance. ``value``: what the plan reaches at least ("use": costs at most).
 
-    ``why`` names the worst violated (or undecided) restriction; ``violation`` its size relative to the terms of its row.
+    ``why`` names the worst violated (or undecided) restriction, ``violation`` its size relative to its row's terms.
     """
 
     feasible: bool
@@ -43,7 +44,7 @@ class PlanCheck:
 
 @dataclass(frozen=True)
 class BoundCheck:
-    """``value``: a proved bound on the optimum, +-inf if the point proves none; ``slack`` v (m,); ``why`` it is infinite."""
+    """``value``: a proved bound on the optimum, +-inf if there is none, and ``why``; ``slack``: v (m,)."""
 
     value: float
     slack: FloatArray = field(repr=False)
@@ -80,10 +81,10 @@ class Evaluator:
         return np.maximum(interior, 2.5 * self.row_guard) * throughput
 
     def check_plan(self, activity: FloatArray, scale: float, consumption: FloatArray) -> PlanCheck:
-        """Prove that (activity, t) or (activity, consumption) obeys every restriction exactly, or say which one it may not."""
+        """Prove that (activity, t or consumption) obeys every restriction exactly, or say which one it may not."""
         program = self.program
         infeasible = np.inf if program.kind == "use" else -np.inf
-        parts = [("activity", activity, program.capacity)]
+        parts: list[tuple[str, FloatArray, Any]] = [("activity", activity, program.capacity)]
         if program.kind == "scale":
             parts.append(("scale", np.array([scale]), np.inf))
         elif program.kind == "utility":
@@ -92,8 +93,9 @@ class Evaluator:
             wrong = ~((vector == 0.0) | ((vector >= SMALLEST) & (vector <= np.minimum(high, LARGEST))))
             if wrong.any():
                 j = int(np.flatnonzero(wrong)[0])
-                excess = max(-vector[j], vector[j] - np.broadcast_to(high, vector.shape)[j], 0.0)
-                return PlanCheck(False, infeasible, f"{name}[{j}]", float(excess / max(abs(vector[j]), SMALLEST)))
+                return PlanCheck(
+                    False, infeasible, f"{name}[{j}]", _excess(vector[j], np.broadcast_to(high, vector.shape)[j])
+                )
         if program.kind == "utility" and consumption[~program.consumed].any():
             return PlanCheck(False, infeasible, "consumption of a good without utility", 1.0)
         worst = max(self._goods(activity, scale, consumption), self._limits(activity), key=lambda w: w[0])
@@ -116,8 +118,8 @@ class Evaluator:
             if value[i] > -self.row_guard[i] * size[i] and entries <= EXACT_ENTRIES:
                 exact = self._exact_balance(int(i), x, factor, float(target[i]))
             short[i] = max(0.0, -exact) / size[i] if size[i] > 0.0 else 0.0
-        i = int(np.argmax(short))
-        return float(short[i]), f"balance of good {i}"
+        worst = int(np.argmax(short))
+        return float(short[worst]), f"balance of good {worst}"
 
     def _exact_balance(self, i: int, x: FloatArray, factor: float, target: float) -> float:
         """(B x - A x)_i - factor * target, rounded once."""
@@ -197,15 +199,19 @@ class Evaluator:
             worth = down(exact_dot(p, program.targets))
             if worth <= 0.0:
                 return BoundCheck(nothing, slack, "the prices give the basket no value")
-            return BoundCheck(max(0.0, up(resources / worth)) if resources >= 0.0 else up(resources / up(up(worth))), slack)
+            return BoundCheck(
+                max(0.0, up(resources / worth)) if resources >= 0.0 else up(resources / up(up(worth))), slack
+            )
         assert program.terms is not None
         value, error = conjugate(program.terms, p)
         if not np.isfinite(value).all():
-            return BoundCheck(nothing, slack, f"the utility of good {int(np.argmin(np.isfinite(value)))} has no end at its price")
+            return BoundCheck(
+                nothing, slack, f"the utility of good {int(np.argmin(np.isfinite(value)))} has no end at its price"
+            )
         return BoundCheck(up(math.fsum([*value, *error, resources])), slack)
 
     def infeasibility(self, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray) -> float:
-        """A proved lower bound of p.y - D at zero cost ("scale", "utility": of -D); positive means no plan exists (Farkas)."""
+        """A proved lower bound of p.y - D at zero cost ("scale", "utility": of -D); if positive, no plan exists."""
         point = self._clean(prices, rents, floor_rents)
         if point is None:
             return -np.inf
@@ -240,5 +246,15 @@ class Evaluator:
         if not (np.isfinite(program.resource_upper[at]).all() and np.isfinite(program.resource_lower[below]).all()):
             return np.inf, slack, "a resource without a limit has a rent"
         idle = np.nextafter(slack[paid] * capacity, np.inf)
-        limits = [two_product(rents[at], program.resource_upper[at]), two_product(-floor_rents[below], program.resource_lower[below])]
+        limits = [
+            two_product(rents[at], program.resource_upper[at]),
+            two_product(-floor_rents[below], program.resource_lower[below]),
+        ]
         return up(math.fsum([*idle, *(v for pair in limits for part in pair for v in part)])), slack, ""
+
+
+def _excess(value: float, high: float) -> float:
+    """How far a value is outside [0, high], relative to itself; infinite if it is no number to compute with."""
+    if not (math.isfinite(value) and abs(value) <= LARGEST):
+        return math.inf
+    return float(max(-value, value - high, 0.0) / max(abs(value), SMALLEST))

@@ -1,7 +1,7 @@
 """Technique mixes: which techniques make a good, in which shares, and Leontief systems of a mix solved to one side.
 
 A mix S (m x n) says how much of every technique makes one unit of good i: sum_j B_ij S_ji = 1. With A_s = A S the plan
-x = S q delivers at least (I - A_s) q, exactly that if no technique makes two goods (mathematics.md, sections 9 and 14).
+x = S q delivers at least (I - A_s) q, exactly that if no technique makes two goods.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def one_sided_solve(
     interior: float = INTERIOR,
     backend: Any = "auto",
 ) -> FloatArray | None:
-    """x with side * (x - M x - d) about ``interior`` times throughput on every row, M = A or A'; None if no solve helps.
+    """x with side * (x - M x - d) about ``interior`` times throughput on every row, M = A or A'; None if that fails.
 
     Krylov solves measure residuals in the 2-norm, which says nothing about rows in small units. Plain sweeps
     x <- M x + d after each solve spread the accuracy to every row; the aim is then checked row by row.
@@ -148,13 +148,14 @@ def least_output(
     """The least q >= 0 with q >= A q + d (a little above it), and the goods that are produced; None if it fails.
 
     d may hold negative entries (supplies from outside), A too (by-products): q = max(0, A q + d) is found by policy
-    iteration over the set of produced goods, which rises monotonically when A >= 0. Rows of goods outside ``can_make`` are left as they are.
+    iteration over the set of produced goods, which rises monotonically when A >= 0. Rows of goods outside ``can_make``
+    are left as they are.
     """
     if can_make is not None and not can_make.all():
         A, d = _rows(A, can_make), np.where(can_make, d, 0.0)
     active = reach(A, d > 0.0)
     masked, demand = A, d
-    if (d < 0.0).any() or not _magnitude(A) is A:
+    if (d < 0.0).any() or _magnitude(A) is not A:
         for _ in range(_POLICY_STEPS):
             masked = _rows(A, active)
             demand = np.where(active, d, 0.0)
@@ -166,8 +167,8 @@ def least_output(
             if (wanted == active).all():
                 break
             active = wanted
-    q = one_sided_solve(masked, demand, 1.0, interior=interior, backend=backend)
-    return None if q is None else (np.maximum(q, 0.0), active)
+    least = one_sided_solve(masked, demand, 1.0, interior=interior, backend=backend)
+    return None if least is None else (np.maximum(least, 0.0), active)
 
 
 def _rows(A: sp.csr_array, keep: np.ndarray[Any, Any]) -> sp.csr_array:

@@ -73,9 +73,10 @@ class PlanningProgram:
         terms: SeparableTerms | None = None,
     ) -> PlanningProgram:
         """Make a program from whatever describes it; what is left out is absent: no resources, no limits, no cost."""
-        n, m = np.shape(output) if not sp.issparse(output) else output.shape
-        use = sp.csr_array((0, m)) if resource_use is None else resource_use
-        r = use.shape[0] if sp.issparse(use) else np.shape(use)[0]
+        output = _matrix("output", output)
+        m = output.shape[1]
+        use = _matrix("resource_use", sp.csr_array((0, m)) if resource_use is None else resource_use)
+        r = use.shape[0]
         return PlanningProgram(
             kind,
             output,
@@ -122,15 +123,21 @@ class PlanningProgram:
             raise ProblemError(f"resource_lower[{k}] = {low!r} exceeds resource_upper[{k}] = {high!r}")
         if self.kind != "use" and self.cost.any():
             j = int(np.flatnonzero(self.cost)[0])
-            raise ProblemError(f"cost[{j}] = {self.cost[j]!r}: only the kind 'use' has costs, expected 0 for {self.kind!r}")
+            raise ProblemError(
+                f"cost[{j}] = {self.cost[j]!r}: only the kind 'use' has costs, expected 0 for {self.kind!r}"
+            )
         if self.kind == "scale" and not (self.targets > 0.0).any():
             raise ProblemError("targets: no entry is positive, so no plan is larger than another; expected a basket")
         if (self.kind == "utility") != (self.terms is not None):
-            raise ProblemError(f"terms: expected {'SeparableTerms' if self.terms is None else 'None'} for {self.kind!r}")
+            raise ProblemError(
+                f"terms: expected {'SeparableTerms' if self.terms is None else 'None'} for {self.kind!r}"
+            )
         if self.terms is not None:
             self.terms.validate(n)
             if not self.consumed.any():
-                raise ProblemError("terms: every term is LINEAR or has a = 0, so nothing is consumed; expected at least one utility")
+                raise ProblemError(
+                    "terms: every term is LINEAR or has a = 0, so nothing is consumed; expected at least one utility"
+                )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -158,7 +165,12 @@ class PlanningProgram:
     def diagonal_output(self) -> FloatArray | None:
         """(n,) the diagonal of B if technique j makes good j, some of it, and nothing else; None otherwise."""
         n, m, _ = self.shape
-        if n != m or self.output.nnz != n or not (self.output.indices == np.arange(n)).all() or not self.output.data.all():
+        if (
+            n != m
+            or self.output.nnz != n
+            or not (self.output.indices == np.arange(n)).all()
+            or not self.output.data.all()
+        ):
             return None
         return self.output.data if (np.diff(self.output.indptr) == 1).all() else None
 
@@ -176,12 +188,16 @@ def _matrix(name: str, value: Any, shape: tuple[int | None, int] | None = None) 
         matrix = matrix.copy()
         matrix.sum_duplicates()
     if shape is not None and (matrix.shape[1] != shape[1] or shape[0] not in (None, matrix.shape[0])):
-        raise ProblemError(f"{name}: shape {matrix.shape}, expected ({'any' if shape[0] is None else shape[0]}, {shape[1]})")
+        raise ProblemError(
+            f"{name}: shape {matrix.shape}, expected ({'any' if shape[0] is None else shape[0]}, {shape[1]})"
+        )
     bad = _out_of_range(matrix.data)
     if bad.any():
         at = int(np.flatnonzero(bad)[0])
         i, j = _place(matrix, at)
-        raise ProblemError(f"{name}: entry ({i}, {j}) is {matrix.data[at]!r}, expected 0 or a magnitude in [1e-100, 1e100]")
+        raise ProblemError(
+            f"{name}: entry ({i}, {j}) is {matrix.data[at]!r}, expected 0 or a magnitude in [1e-100, 1e100]"
+        )
     return matrix
 
 
@@ -234,7 +250,7 @@ class Layout:
         return activity, np.nan, consumption
 
     def split_dual(self, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(prices, rents, floor rents), each >= 0: a row's multiplier is positive at its lower side, negative at its upper."""
+        """(prices, rents, floor rents), each >= 0: multipliers are positive at lower sides, negative at upper ones."""
         resources = y[self.n_goods :]
         return np.maximum(y[: self.n_goods], 0.0), np.maximum(-resources, 0.0), np.maximum(resources, 0.0)
 
@@ -299,12 +315,12 @@ def _terms(program: PlanningProgram, m: int) -> SeparableTerms:
 
 
 def value_scaling(program: PlanningProgram, prices: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What a unit of each row and of each column of the linear program is worth (mathematics.md section 6), all > 0.
+    """What a unit of each row and of each column of the linear program is worth, all > 0.
 
     ``prices`` (n,) >= 0: those of any feasible policy. A goods row is worth its price, a resource row 1/limit, an
     activity the value of its main product, a unit of consumption its price, a unit of scale the basket. Goods whose
-    price is zero, and techniques without a product, are valued by magnitude instead. Scaled this way the linear program
-    no longer depends on the units in which goods are counted.
+    price is zero, and techniques without a product, are valued by magnitude instead. Scaled this way,
+    K'_ij = p_i K_ij / p_own(j), the linear program no longer depends on the units in which goods are counted.
     """
     size = abs(program.output) + abs(program.input)
     positive = lambda v: np.where(v > 0.0, v, 1.0)  # noqa: E731 - a zero is replaced wherever it is used

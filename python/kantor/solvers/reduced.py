@@ -1,7 +1,8 @@
 """Square economies without capacities: the plan eliminated to x = L (C - supply), and a dual in the few rents only.
 
 With one technique a good and free disposal the least output x(C) = L C, L = (I - A)^-1, delivers C at the least use of
-everything (mathematics.md, F1; Veinott 1968). So the plan has no other variables than consumption:
+everything (Veinott, Extreme Points of Leontief Substitution Systems, 1968). So the plan has no other variables than
+consumption:
 
 * scale: with x = L y the largest scale is t* = min_k b_k / (R x)_k, the rent of that k is 1 / (R x)_k, and prices are
   the values p = A'p + R'rents;
@@ -27,7 +28,7 @@ from .leontief import solve_leontief
 from .mix import least_output, one_sided_solve, reach
 from .problem import FloatArray
 from .program import PlanningProgram
-from .rent_search import minimise_rents
+from .rent_search import Rents, minimise_rents
 from .repair import PlanPoint
 from .solution import Status
 
@@ -118,7 +119,12 @@ def _eliminate(program: PlanningProgram) -> SquareEconomy:
     scale = sp.diags_array(per_output)
     inputs = sp.csr_array(program.input[:, makers] @ scale)
     return SquareEconomy(
-        inputs, sp.csr_array(program.resource_use[:, makers] @ scale), per_output, supply, makers, np.flatnonzero(suppliers)
+        inputs,
+        sp.csr_array(program.resource_use[:, makers] @ scale),
+        per_output,
+        supply,
+        makers,
+        np.flatnonzero(suppliers),
     )
 
 
@@ -132,7 +138,9 @@ def _values(economy: SquareEconomy, cost: FloatArray, active: np.ndarray[Any, An
     return None if prices is None else np.maximum(prices, 0.0)
 
 
-def _outputs(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> tuple[FloatArray, Any, FloatArray] | None:
+def _outputs(
+    program: PlanningProgram, economy: SquareEconomy, backend: Any
+) -> tuple[FloatArray, Any, FloatArray] | None:
     """(gross outputs, produced goods, resource use) of the targets."""
     found = least_output(economy.inputs, program.targets - economy.supply, backend=backend)
     if found is None or not np.isfinite(found[0]).all():
@@ -161,7 +169,9 @@ def _scale(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> Re
     if k < 0 or not np.isfinite(scales[k]):
         plan = PlanPoint(economy.activity(output, m, program.capacity), 1.0, program.targets.copy())
         nothing = DualPoint(np.zeros(output.size), np.zeros(use.size), np.zeros(use.size))
-        return ReducedAnswer(Status.DUAL_INFEASIBLE, plan, nothing, "no limited resource is needed, so the scale has no end")
+        return ReducedAnswer(
+            Status.DUAL_INFEASIBLE, plan, nothing, "no limited resource is needed, so the scale has no end"
+        )
     rents = np.zeros(use.size)
     rents[k] = 1.0 / use[k]
     prices = _values(economy, economy.resource_use.T @ rents, priced, backend)
@@ -169,7 +179,8 @@ def _scale(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> Re
         return None
     t = float(scales[k])
     plan = PlanPoint(economy.activity(t * output, m, program.capacity), t, t * program.targets)
-    why = f"resource {k} sets the scale: the basket needs {use[k]:.6g} of it a unit, {program.resource_upper[k]:.6g} are allowed"
+    allowed = program.resource_upper[k]
+    why = f"resource {k} sets the scale: the basket needs {use[k]:.6g} of it a unit, {allowed:.6g} are allowed"
     return ReducedAnswer(Status.OPTIMAL, plan, DualPoint(prices, rents, np.zeros(use.size)), why)
 
 
@@ -205,37 +216,51 @@ def _utility(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> 
     n, m, r = program.shape
     if not limited.size:
         return None
-    priced = np.ones(n, bool)
+    use = economy.resource_use[limited].toarray()
+    needed = np.ones(n, bool)
     for _ in range(_PRICED_ROUNDS):
-        content = _content(economy, economy.resource_use[limited].toarray(), priced, backend)
-        if content is None:
-            return None
-        if (program.consumed & ~(content > 0.0).any(axis=0)).any():
-            return None
-        limit = program.resource_upper[limited] + content @ economy.supply
-        found = minimise_rents(program.terms, content, limit)
-        if found is None:
-            return None
-        solved = least_output(economy.inputs, found.consumption - economy.supply, backend=backend)
+        priced = needed
+        solved = _consume(program, economy, use, program.resource_upper[limited], priced, backend)
         if solved is None:
             return None
-        superfluous = _superfluous(economy, solved[0], found.consumption)
-        if (superfluous == ~priced).all():
+        found, limit, output = solved
+        needed = ~_superfluous(economy, output, found.consumption)
+        if (needed == priced).all():
             break
-        priced = ~superfluous
     rents = np.zeros(r)
     rents[limited] = found.rents
     prices = _values(economy, economy.resource_use.T @ rents, priced, backend)
     if prices is None:
         return None
-    plan = PlanPoint(economy.activity(solved[0], m, program.capacity), np.nan, found.consumption)
+    plan = PlanPoint(economy.activity(output, m, program.capacity), np.nan, found.consumption)
     binding = int((found.rents * limit > 1e-9 * float(found.rents @ limit)).sum())
     why = f"{binding} of {limited.size} limits bind; their rents took {found.iterations} Newton steps"
     return ReducedAnswer(Status.OPTIMAL, plan, DualPoint(prices, rents, np.zeros(r)), why)
 
 
+def _consume(
+    program: PlanningProgram,
+    economy: SquareEconomy,
+    use: FloatArray,
+    limit: FloatArray,
+    priced: np.ndarray[Any, Any],
+    backend: Any,
+) -> tuple[Rents, FloatArray, FloatArray] | None:
+    """(rents, limits plus what outside supplies save, gross outputs), if only ``priced`` goods have value."""
+    assert program.terms is not None
+    content = _content(economy, use, priced, backend)
+    if content is None or (program.consumed & ~(content > 0.0).any(axis=0)).any():
+        return None
+    limit = limit + content @ economy.supply
+    found = minimise_rents(program.terms, content, limit)
+    if found is None:
+        return None
+    solved = least_output(economy.inputs, found.consumption - economy.supply, backend=backend)
+    return None if solved is None else (found, limit, solved[0])
+
+
 def _content(economy: SquareEconomy, use: FloatArray, priced: np.ndarray[Any, Any], backend: Any) -> FloatArray | None:
-    """M = R L (k, n): what a unit of each good needs of each resource, directly and indirectly; k systems in one solve."""
+    """M = R L (k, n): what a unit of each good needs of each resource, all told; k systems in one solve."""
     inputs = economy.inputs
     if not priced.all():
         keep = sp.diags_array(priced.astype(np.float64))
@@ -249,5 +274,5 @@ def _content(economy: SquareEconomy, use: FloatArray, priced: np.ndarray[Any, An
     if solution.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     content = np.maximum(np.asarray(solution.x).T, 0.0)
-    content[:, ~reach(sp.csr_array(inputs.T), use.any(axis=0))] = 0.0
+    content[:, ~reach(sp.csr_array(inputs.T), np.any(use, axis=0))] = 0.0
     return np.ascontiguousarray(content) if np.isfinite(content).all() else None

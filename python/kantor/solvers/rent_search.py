@@ -35,7 +35,7 @@ class Rents:
 
 
 def minimise_rents(terms: SeparableTerms, content: FloatArray, limit: FloatArray) -> Rents | None:
-    """Rents of k limits (k,) > 0 for goods that need ``content`` (k, n) >= 0 of them; None if some limit is not positive."""
+    """Rents of k limits (k,) for goods that need ``content`` (k, n) >= 0 of them; None if a limit is not positive."""
     if not (limit > 0.0).all():
         return None
     dual = _Dual(terms, content / limit[:, None])

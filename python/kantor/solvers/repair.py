@@ -1,7 +1,7 @@
 """From an approximate plan to exactly feasible ones: rebuild or lift the outputs, then fit the limits.
 
-Sources: mathematics.md section 14 (technique shares, Leontief solve, upward repair, scaling or blending). Nothing here
-is trusted: :meth:`kantor.solvers.evaluate.Evaluator.check_plan` judges every plan that comes out.
+Technique shares are kept, a Leontief solve makes the balances hold, and scaling or blending the limits. Nothing here is
+trusted: :meth:`kantor.solvers.evaluate.Evaluator.check_plan` judges every plan that comes out.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Repair:
         aim = self._aim(point)
         activity = np.clip(np.nan_to_num(flush(point.activity)), 0.0, self.program.capacity)
         guards = (INTERIOR, float(2.5 * np.max(self.evaluator.use_guard, initial=0.0)))
-        for outputs in (self.rebuild, self.lift, self._as_is):
+        for outputs in (self._as_is, self.rebuild, self.lift):
             plan = outputs(activity, aim.consumption)
             if plan is None:
                 continue
@@ -178,7 +178,11 @@ class Repair:
     def _satiated(self, consumption: FloatArray) -> FloatArray:
         """No more than is wanted, where a quadratic utility falls beyond its peak."""
         terms = self.program.terms
-        return consumption if terms is None else np.where(terms.kind == 1, np.minimum(consumption, np.maximum(terms.b, 0.0)), consumption)
+        return (
+            consumption
+            if terms is None
+            else np.where(terms.kind == 1, np.minimum(consumption, np.maximum(terms.b, 0.0)), consumption)
+        )
 
     def _room_factor(self, activity: FloatArray, guard: float) -> float:
         """The largest factor of the activity that upper limits and capacities allow, less ``guard``."""
@@ -202,7 +206,7 @@ class Repair:
         return PlanPoint(np.minimum(point.activity * factor, self.program.capacity), point.scale, point.consumption)
 
     def _blend(self, point: PlanPoint, safe: PlanPoint, guard: float) -> PlanPoint:
-        """The least admixture of ``safe`` that brings every row inside its limit by ``guard``; plans form a convex set."""
+        """The least admixture of ``safe`` that brings every row inside its limit by ``guard``; plans are convex."""
         theta = 0.0
         for have, room in zip(self._slacks(point, guard), self._slacks(safe, guard), strict=True):
             broken = have < 0.0
@@ -212,10 +216,12 @@ class Repair:
         theta = min(1.0, theta * (1.0 + 1e-9))
         mixed = lambda a, b: (1.0 - theta) * a + theta * b  # noqa: E731
         activity = np.minimum(mixed(point.activity, safe.activity), self.program.capacity)
-        return PlanPoint(flush(activity), mixed(point.scale, safe.scale), flush(mixed(point.consumption, safe.consumption)))
+        return PlanPoint(
+            flush(activity), mixed(point.scale, safe.scale), flush(mixed(point.consumption, safe.consumption))
+        )
 
     def _slacks(self, point: PlanPoint, guard: float) -> Iterator[FloatArray]:
-        """How far inside its limits a plan is, beyond ``guard`` relative to the terms: goods, upper, lower, capacities."""
+        """How far inside its limits a plan is, less ``guard`` times the terms: goods, upper, lower, capacities."""
         program, evaluator = self.program, self.evaluator
         factor = point.scale if program.kind == "scale" else 1.0
         target = factor * program.targets if program.kind != "utility" else point.consumption

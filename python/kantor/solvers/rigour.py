@@ -68,7 +68,7 @@ def down(value: float) -> float:
 
 @dataclass(frozen=True)
 class GuardedMatrix:
-    """A CSR matrix with what its guards need: the matrix of magnitudes (itself if nothing is negative), entry counts."""
+    """A CSR matrix and what guards need: its matrix of magnitudes (itself if nothing is negative), entry counts."""
 
     matrix: sp.csr_array
     magnitude: sp.csr_array

@@ -2,8 +2,8 @@
 
 Round by round the tolerance of the linear program is tightened from a warm start. Where a certificate has a side that
 cannot be proved, an *interior* program comes between: every limit a little narrower, every balance a little higher,
-every cost a little lower, so that its approximate solution lies strictly inside the true program and its dual. It serves
-as the safe plan to blend with.
+every cost a little lower, so that its approximate solution lies strictly inside the true program and its dual. It
+serves as the safe plan to blend with.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from .evaluate import Evaluator
 from .lp import solve_lp
 from .options import StoppingCriteria
 from .problem import FloatArray, LinearProgram
-from .program import Layout, PlanningProgram, to_linear_program, value_scaling
+from .program import PlanningProgram, to_linear_program, value_scaling
 from .repair import PlanPoint
 from .solution import Solution, Status
-from .unlimited import unlimited_good
 from .verify import verify_lp
 
 _MOST_ROUNDS = 8
@@ -89,12 +88,12 @@ class LpRounds:
         self.safe: PlanPoint | None = None
         self.safe_dual: DualPoint | None = None
         self.last: Solution | None = None
-        self.iterations = self.products = self.first_iterations = self.rounds = 0
+        self.iterations = self.products = self.first_iterations = 0
         self.seconds: dict[str, Any] = {"lp": 0.0, "certificate": 0.0}
         self.notes: list[str] = []
         self.history: list[dict[str, float]] = []
 
-    # ---- the loop ------------------------------------------------------------------------------------------------------
+    # ---- the loop --------------------------------------------------------------------------------------------------
     def solve(self) -> Outcome:
         """Solve, certify, and go on with tighter tolerances, from inside where needed."""
         tolerance, share = self.stopping.tolerance, _INTERIOR_SHARE * self.stopping.tolerance
@@ -104,17 +103,15 @@ class LpRounds:
         if solution.status is Status.DUAL_INFEASIBLE:
             return Outcome(solution.status, solution.info.why, self._plan(solution))
         before = math.inf
-        for self.rounds in range(_MOST_ROUNDS):
+        for _ in range(_MOST_ROUNDS):
             best = self._certify(solution)
             if best.gap <= self.stopping.tolerance:
                 return Outcome(Status.OPTIMAL, "", best.plan)
             if self._out_of_budget() or solution.status in _FAILED:
                 break
-            endless = unlimited_good(self.program, self.backend) if self.rounds == 0 and not best.bound_valid else None
-            if endless is not None and best.feasible:
-                why = f"good {endless} can be made without any limited resource, so utility has no end"
-                return Outcome(Status.DUAL_INFEASIBLE, why, best.plan)
-            if math.isinf(best.gap) or best.gap > 0.5 * before:  # one side is not proved, or tightening the tolerance does not help it
+            if (
+                math.isinf(best.gap) or best.gap > 0.5 * before
+            ):  # one side is not proved, or tightening the tolerance does not help it
                 self._look_inside(solution, share)
                 if self.best is not None and self.best.gap <= self.stopping.tolerance:
                     return Outcome(Status.OPTIMAL, "", self.best.plan)
@@ -142,7 +139,11 @@ class LpRounds:
         self.best = merge(self.best, new)
         self.seconds["certificate"] += time.perf_counter() - began
         if self.on_progress is not None:
-            entry = {"iteration": float(self.iterations), "seconds": time.perf_counter() - self.began, "gap": self.best.gap}
+            entry = {
+                "iteration": float(self.iterations),
+                "seconds": time.perf_counter() - self.began,
+                "gap": self.best.gap,
+            }
             self.on_progress(entry | {"lower_bound": self.best.lower, "upper_bound": self.best.upper})
 
     def _look_inside(self, solution: Solution, share: float) -> None:
@@ -171,7 +172,7 @@ class LpRounds:
         cost[:m] -= share * guard / evaluator.column_guard
         return replace(lp, row_lower=row_lower, c=cost)
 
-    # ---- pieces ---------------------------------------------------------------------------------------------------------
+    # ---- pieces -------------------------------------------------------------------------------------------------
     def _plan(self, solution: Solution) -> PlanPoint:
         return PlanPoint(*self.layout.split_primal(solution.x, self.program.targets))
 
@@ -189,7 +190,9 @@ class LpRounds:
         if not first:
             bounded = _EXTRA_ITERATIONS + 10 * self.first_iterations
             limit = bounded if limit is None else min(limit, bounded)
-        time_left = None if self.stopping.time_limit_s is None else max(1e-3, self.stopping.time_limit_s - self._elapsed())
+        time_left = (
+            None if self.stopping.time_limit_s is None else max(1e-3, self.stopping.time_limit_s - self._elapsed())
+        )
         try:
             solution = solve_lp(
                 lp,
@@ -234,9 +237,28 @@ class LpRounds:
         ray = DualPoint(*self.layout.split_dual(solution.y))
         proof = prove_infeasible(self.evaluator, ray, np.nan_to_num(plan.activity), backend=self.backend)
         self.seconds["certificate"] += time.perf_counter() - began
+        if proof is None:
+            proof = self._infeasible_by_scale()
         if proof is not None:
             return Outcome(Status.PRIMAL_INFEASIBLE, solution.info.why, plan, proof)
-        return Outcome(Status.NUMERICAL_ERROR, f"{solution.info.why}; but the ray could not be turned into a proof", plan)
+        return Outcome(
+            Status.NUMERICAL_ERROR, f"{solution.info.why}; but the ray could not be turned into a proof", plan
+        )
+
+    def _infeasible_by_scale(self) -> InfeasibilityProof | None:
+        """Prices and rents at which less than the whole demand can be made: a proof where the ray gave none."""
+        program = self.program
+        if program.kind != "use" or not (program.targets > 0.0).any() or self._out_of_budget():
+            return None
+        scaled = Evaluator(replace(program, kind="scale", cost=np.zeros(program.shape[1])))
+        left = replace(self.stopping, iteration_limit=self._iterations_left())
+        rounds = LpRounds(scaled, left, self.method, self.backend, None, self.began, self.on_progress, None)
+        rounds.solve()
+        self.iterations += rounds.iterations
+        self.products += rounds.products
+        if rounds.best is None:
+            return None
+        return prove_infeasible(self.evaluator, rounds.best.dual, rounds.best.plan.activity, backend=self.backend)
 
     def _unfinished(self, solution: Solution) -> Outcome:
         """No certificate within the tolerance: a limit was reached, or a side cannot be proved."""
@@ -251,5 +273,12 @@ class LpRounds:
         why = f"not certified: {'; '.join(best.notes)}"
         if check.ok and solution.status is Status.OPTIMAL:
             sign = 1.0 if self.program.kind == "use" else -1.0
-            return Outcome(Status.OPTIMAL, f"{why}; verify_lp confirms the tolerance", best.plan, None, False, sign * solution.objective)
+            return Outcome(
+                Status.OPTIMAL,
+                f"{why}; verify_lp confirms the tolerance",
+                best.plan,
+                None,
+                False,
+                sign * solution.objective,
+            )
         return Outcome(Status.ITERATION_LIMIT, why, best.plan)

@@ -86,9 +86,12 @@ def admissible(
 
 
 def typical_slope(terms: SeparableTerms) -> FloatArray:
-    """The size of the marginal utility where the term bends: only used to scale the objective, so any size is right."""
+    """The size of the marginal utility where the term bends: only used to scale the objective, so any size is right.
+
+    POWER bends nowhere; its b, otherwise unused, may name a typical x > 0, so that units cancel for it too.
+    """
     shift = np.where(terms.b > 0, terms.b, 1.0)
-    size = np.where(terms.kind == TermKind.POWER, terms.a, terms.a / shift)
+    size = np.where(terms.kind == TermKind.POWER, terms.a * np.power(shift, -terms.e), terms.a / shift)
     size = np.where(terms.kind == TermKind.QUADRATIC, terms.a * np.abs(terms.b), size)
     return np.where(terms.kind == TermKind.LINEAR, 0.0, size)
 

@@ -2,63 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from .evaluate import Evaluator
-from .mix import build_mix, least_output
-from .problem import TermKind
+from .problem import FloatArray, TermKind
 from .program import PlanningProgram
+from .rigour import flush
 
 
-def unlimited_good(program: PlanningProgram, backend: Any = "auto") -> int | None:
-    """A good whose utility rises for ever and that techniques outside every limit can make by themselves, or None.
+def unlimited_good(
+    program: PlanningProgram, solve: Callable[[PlanningProgram], tuple[float, FloatArray]]
+) -> tuple[int, FloatArray] | None:
+    """A good whose utility rises for ever and the activity (m,), outside every limit, that makes some of it; or None.
 
     Only techniques count that use no limited resource and have no capacity, and whose inputs come from such techniques
-    too. The plan that makes one unit more of the good is checked exactly, so an answer is a proof that the optimum is
-    infinite if there is any plan at all with a finite utility (see :func:`has_room`).
+    too. ``solve`` plans a small program of kind "scale" and returns (a proved lower bound of the scale, activity). The
+    activity found is checked exactly: it can be added to any plan, so an answer proves that no plan is the best.
     """
     if program.terms is None:
         return None
-    n, m, _ = program.shape
+    kind = program.terms.kind
+    rising = (kind == TermKind.LOG) | (kind == TermKind.HARMONY) | ((kind == TermKind.POWER) & (program.terms.e < 1.0))
+    free, made = _self_sufficient(program)
+    wanted = np.flatnonzero(program.consumed & rising & made)
+    if not (free.size and wanted.size):
+        return None
+    lower, activity = solve(_any_of(program, free, wanted))
+    if not lower > 0.0:
+        return None
+    direction = np.zeros(program.shape[1])
+    direction[free] = activity[: free.size]
+    direction = flush(direction / max(float(direction.max()), 1e-300))
+    good = int(wanted[np.argmax(activity[free.size :])])
+    bare = PlanningProgram.build("use", program.output, program.input, np.zeros(program.shape[0]))
+    judge = Evaluator(bare)
+    net, throughput = judge.net_output(direction)
+    target = np.zeros(net.size)
+    target[good] = max(0.0, net[good] - 1e-9 * throughput[good])
+    return (good, direction) if target[good] > 0.0 and judge.check_plan(direction, np.nan, target).feasible else None
+
+
+def _self_sufficient(program: PlanningProgram) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The largest set of techniques that no limit touches and that make all their inputs, and what they make."""
     use, upper, lower = program.resource_use, np.isfinite(program.resource_upper), np.isfinite(program.resource_lower)
     count = lambda rows, wrong: np.asarray(wrong(use[np.flatnonzero(rows)]).sum(axis=0)).ravel()  # noqa: E731
     harmful = count(upper, lambda part: part > 0.0) + count(lower, lambda part: part < 0.0)
     free = ~np.isfinite(program.capacity) & (harmful == 0)
+    if not free.any():
+        return np.zeros(0, np.intp), np.zeros(program.shape[0], bool)
     makes = sp.csr_array(program.output > 0.0).astype(np.float64)
     needs = sp.csr_array(program.input > 0.0).astype(np.float64)
-    made = np.ones(n, bool)
-    while free.any():
+    while True:
+        made = makes @ free.astype(np.float64) > 0.0
         stuck = free & (needs.T @ (~made).astype(np.float64) > 0.0)
-        now = makes @ (free & ~stuck).astype(np.float64) > 0.0
-        if not stuck.any() and (now == made).all():
-            break
-        free, made = free & ~stuck, now
-    rising = (program.terms.kind == TermKind.LOG) | (program.terms.kind == TermKind.HARMONY)
-    rising |= (program.terms.kind == TermKind.POWER) & (program.terms.e < 1.0)
-    wanted = program.consumed & rising & made
-    if not (free.any() and wanted.any()):
-        return None
-    good = int(np.flatnonzero(wanted)[0])
-    return good if _can_make(program, good, free, backend) else None
+        if not stuck.any():
+            return np.flatnonzero(free), made
+        free &= ~stuck
 
 
-def has_room(program: PlanningProgram) -> bool:
-    """Whether doing nothing keeps every limit with room to spare, so that some plan with a finite utility exists."""
-    return bool((program.resource_upper > 0.0).all() and (program.resource_lower <= 0.0).all() and (program.capacity > 0.0).all())
+def _any_of(program: PlanningProgram, free: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> PlanningProgram:
+    """Largest amount of any wanted good from the free techniques, their activities limited to a sum of one.
 
-
-def _can_make(program: PlanningProgram, good: int, free: np.ndarray[Any, Any], backend: Any) -> bool:
-    """Whether one unit of the good can be made by the techniques ``free`` alone, proved."""
-    n, m, _ = program.shape
-    target = np.zeros(n)
-    target[good] = 1.0
-    mix = build_mix(program, np.zeros(m), np.where(free, 1.0, np.inf), free)
-    found = least_output(mix.inputs, target, can_make=mix.makes, backend=backend)
-    if found is None:
-        return False
-    bare = PlanningProgram.build("use", program.output, program.input, target)
-    activity = np.maximum(mix.shares @ found[0], 0.0)
-    return Evaluator(bare).check_plan(activity, np.nan, target).feasible
+    One more good stands for all wanted ones; each may be turned into it.
+    """
+    n, k = program.shape[0], wanted.size
+    turned = sp.csr_array((np.ones(k), (wanted, np.arange(k))), shape=(n, k))
+    zero = lambda rows, columns: sp.csr_array((rows, columns))  # noqa: E731
+    made = [[program.output[:, free], zero(n, k)], [zero(1, free.size), sp.csr_array(np.ones((1, k)))]]
+    used = [[program.input[:, free], turned], [zero(1, free.size), zero(1, k)]]
+    one = np.concatenate([np.ones(free.size), np.zeros(k)])[None, :]
+    output, inputs = sp.block_array(made), sp.block_array(used)
+    return PlanningProgram.build(
+        "scale", output, inputs, np.append(np.zeros(n), 1.0), resource_use=one, resource_upper=[1.0]
+    )

@@ -1,7 +1,7 @@
 """Utilities U = -phi of consumption with proved rounding, from the formulas of :mod:`kantor.solvers.terms`.
 
-U°(p) = sup_{C >= 0} U(C) - p C bounds what a good can contribute beyond its price, for any p >= 0; the C that attains it
-is what consumers take at price p (mathematics.md, section 8). It is evaluated at the computed maximiser, whose own
+U°(p) = sup_{C >= 0} U(C) - p C bounds what a good can contribute beyond its price, for any p >= 0; the C that attains
+it is what consumers take at price p (docs/notation.md). It is evaluated at the computed maximiser, whose own
 rounding enters only squared.
 """
 
@@ -51,7 +51,13 @@ def demand_slope(terms: SeparableTerms, prices: FloatArray) -> FloatArray:
     k, a, b, e = terms.kind, terms.a, terms.b, terms.e
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         slope = np.select(
-            [k == TermKind.QUADRATIC, k == TermKind.LOG, k == TermKind.POWER, k == TermKind.HYPERBOLIC, k == TermKind.HARMONY],
+            [
+                k == TermKind.QUADRATIC,
+                k == TermKind.LOG,
+                k == TermKind.POWER,
+                k == TermKind.HYPERBOLIC,
+                k == TermKind.HARMONY,
+            ],
             [
                 -1.0 / a,
                 -a / prices**2,
