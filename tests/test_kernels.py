@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import scipy.sparse as sp
 
 from kantor.backends import Backend, DeviceTerms, PdhgState
 from kantor.backends.reference import ReferenceBackend
+from kantor.errors import BackendUnavailable
 from kantor.solvers.problem import TermKind
 
 REFERENCE = ReferenceBackend()
@@ -402,3 +405,11 @@ def test_repeatable_to_the_bit(backend: Backend) -> None:
         return [np.ascontiguousarray(f).tobytes() for f in found]
 
     assert run() == run()
+
+
+def test_a_missing_library_is_said_with_its_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("kantor.backends.numba")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(BackendUnavailable, match="pip install numba"):
+        importlib.import_module("kantor.backends.numba_cpu")

@@ -122,6 +122,18 @@ def test_long_supply_chains_and_odd_units(method: str, rho: float, spread: float
     assert np.isfinite(solution.error_bound).all()
 
 
+def test_units_cost_no_digits() -> None:
+    """Goods counted in units that differ by fifteen orders of magnitude: small tables are solved to the last digits."""
+    A, d = synthetic(300, 0.8, 18)
+    d = d + 0.01
+    expected = solve_leontief(A, d).x
+    unit = 2.0 ** np.round(np.random.default_rng(6029).normal(0.0, 8.0, 300))  # powers of two: no rounding of the data
+    scaled = sp.csr_array(sp.diags_array(unit) @ A @ sp.diags_array(1.0 / unit))
+    solution = solve_leontief(scaled, unit * d)
+    np.testing.assert_allclose(solution.x / unit, expected, rtol=1e-13)
+    assert np.max(solution.error_bound / solution.x) < 1e-12
+
+
 def test_auto_explains_itself() -> None:
     A, d = synthetic(600, 0.7, 3)
     large = solve_leontief(A, d, error_bound=False)
@@ -170,14 +182,37 @@ def test_no_demand_needs_no_output(backend: Backend) -> None:
 
 
 def test_breakdown_starts_afresh(backend: Backend) -> None:
-    """d is orthogonal to (I - A) d, so the first BiCGSTAB coefficient does not exist."""
-    A = sp.csr_array(np.array([[1.0, 0.5], [-0.5, 1.0]]))  # I - A is a rotation by 90 degrees, scaled
-    solution = solve_leontief(A, np.array([1.0, 2.0]), method="bicgstab", backend=backend)
-    assert residual(A, np.array([1.0, 2.0]), solution.x) <= 1e-10 or solution.status is not Status.OPTIMAL
-    fallback = solve_leontief(A, np.array([1.0, 2.0]), x0=np.zeros(2), backend=backend)
-    assert fallback.status is Status.OPTIMAL
-    np.testing.assert_allclose(fallback.x, [4.0, -2.0], rtol=1e-9)
-    assert fallback.info.method.startswith("bicgstab")
+    """After one step the residual is orthogonal to the shadow residual, exactly: BiCGSTAB has no second direction."""
+    A = np.eye(3) - np.array([[1.0, 0.5, -0.5], [1.0, 2.0, 0.3], [1.0, 0.2, 1.7]])
+    d = np.array([1.0, 0.0, 0.0])
+    solution = solve_leontief(A, d, method="bicgstab", backend=backend)
+    assert solution.status is Status.OPTIMAL
+    assert solution.iterations == 4  # the lost one, and three for three unknowns
+    np.testing.assert_allclose(solution.x, np.linalg.solve(np.eye(3) - A, d), rtol=1e-9)
+
+
+def test_auto_goes_on_where_bicgstab_cannot_move(backend: Backend) -> None:
+    """I - A turns every vector by 90 degrees, so both coefficients of every step are 0."""
+    A, d = np.array([[1.0, 0.5], [-0.5, 1.0]]), np.array([1.0, 2.0])
+    stuck = solve_leontief(A, d, method="bicgstab", backend=backend)
+    assert stuck.status is Status.ITERATION_LIMIT
+    assert "stalled" in stuck.info.why
+    solution = solve_leontief(A, d, x0=np.zeros(2), backend=backend)
+    assert solution.status is Status.OPTIMAL
+    np.testing.assert_allclose(solution.x, [4.0, -2.0], rtol=1e-9)
+    assert solution.info.method == "bicgstab+anderson"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_column_that_is_done_is_left_alone(backend: Backend, method: str) -> None:
+    """So its residual is the one it ends with when it is solved by itself, while a harder column goes on."""
+    parts = [synthetic(300, rho, 17) for rho in (0.3, 0.95)]
+    A = sp.csr_array(sp.block_diag([part[0] for part in parts]))
+    easy, hard = np.append(parts[0][1], np.zeros(300)), np.append(np.zeros(300), parts[1][1])
+    alone = solve_leontief(A, easy, method=method, backend=backend, error_bound=False)
+    both = solve_leontief(A, np.stack([easy, hard], axis=1), method=method, backend=backend, error_bound=False)
+    assert both.iterations > alone.iterations
+    assert both.residuals[0] == pytest.approx(alone.residual, rel=0.05)
 
 
 def test_starting_point(backend: Backend) -> None:
@@ -369,6 +404,15 @@ def test_not_productive_is_found_whatever_the_method(backend: Backend, method: s
     signed = np.where(np.arange(30) % 2 == 0, 1.0, -1.0)
     with pytest.raises(ProblemError, match="'s3', 's4'"):
         solve_leontief(table, signed, method=method, backend=backend)
+
+
+def test_names_come_from_the_right_hand_side_if_the_table_has_none() -> None:
+    A = sp.csr_array(np.diag([0.5, 1.5]))
+    names = pd.Index(["corn", "iron"])
+    with pytest.raises(ProblemError, match=r"'iron' uses 1\.5 times"):
+        solve_leontief(A, pd.Series([1.0, 1.0], index=names))
+    with pytest.raises(ProblemError, match=r"'iron' uses 1\.5 times"):
+        values(A, pd.DataFrame([[1.0, 1.0]], index=["labour"], columns=names))
 
 
 def test_radius_of_exactly_one_does_not_iterate_for_ever() -> None:

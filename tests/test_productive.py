@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kantor.backends import Backend
-from kantor.errors import ProblemError
+from kantor.errors import OptionError, ProblemError
 from kantor.solvers.productive import check_productive
 
 
@@ -187,6 +187,9 @@ def test_input_is_checked() -> None:
         check_productive(np.zeros((0, 0)))
     with pytest.raises(ProblemError, match="labels: 1 given, expected 2"):
         check_productive(np.zeros((2, 2)), labels=["a"])
+    for tolerance in (0.0, 1.5, np.nan):
+        with pytest.raises(OptionError, match="tolerance"):
+            check_productive(np.zeros((2, 2)), tolerance=tolerance)
 
 
 def test_proof_alone_is_cheap_and_does_not_stop_at_one(backend: Backend) -> None:

@@ -16,9 +16,10 @@ from .krylov import CONVERGED, DIVERGED, LIMIT, METHODS, Stopwatch, System, Watc
 from .problem import FloatArray
 from .productive import check_productive
 from .solution import NotOptimal, SolveInfo, Status
-from .square_table import SquareTable, read_columns, read_table
+from .square_table import SquareTable, named_like, read_columns, read_table
 
 DIRECT_SIZE = 512  # up to here a dense factorisation takes a few milliseconds and is exact to rounding
+TINY = float(np.finfo(np.float64).tiny)
 REFINEMENTS = 4  # fresh starts from the residual recomputed from scratch
 CHAIN = ("bicgstab", "anderson", "neumann")  # "auto" goes on to the next when one stalls
 
@@ -106,12 +107,13 @@ def solve_leontief(
     _check_options(tolerance, method, max_iterations, x0)
     clock = Stopwatch()
     table = read_table(A)
-    values, wrap = read_columns(d, table, "d")
+    right, wrap = read_columns(d, table, "d")
+    table = named_like(table, d)
     start = None if x0 is None else read_columns(x0, table, "x0")[0]
-    if start is not None and start.shape != values.shape:
-        raise ProblemError(f"x0: shape {start.shape}, expected {values.shape} like d")
+    if start is not None and start.shape != right.shape:
+        raise ProblemError(f"x0: shape {start.shape}, expected {right.shape} like d")
     kernels = get_backend(backend)
-    solve = _Solve(table, transpose, kernels, values, tolerance, max_iterations, clock, on_progress)
+    solve = _Solve(table, transpose, kernels, right, tolerance, max_iterations, clock, on_progress)
     clock.lap("prepare")
     status = solve.run(method, start)
     clock.lap("solve")
@@ -250,16 +252,24 @@ class _Solve:
         return reason
 
     def _direct(self) -> str:
-        """Add (I - M)^-1 r, r the residual, by a dense factorisation on the host."""
+        """Add (I - M)^-1 r, r the residual, by dense factorisations on the host.
+
+        The second one is in the units that the first one found, D^-1 (I - M) D with D = diag(|x|): nearly diagonally
+        dominant, so that goods counted in large or small units keep as many digits as the others.
+        """
         dense = np.eye(self.table.n) - self.matrix.toarray()
         backend = self.system.backend
+        right = backend.to_host(self.R).reshape(self.table.n, -1)
         try:
-            correction = np.linalg.solve(dense, backend.to_host(self.R))
+            size = np.abs(np.linalg.solve(dense, right))
+            size = (size / np.maximum(size.max(axis=0), TINY)).sum(axis=1, keepdims=True)
+            size = np.where(size > 0.0, size, 1.0)
+            correction = size * np.linalg.solve(dense * size.T / size, right / size)
         except np.linalg.LinAlgError:
             return "I - A is singular"
         if not np.isfinite(correction).all():
             return "I - A is singular to rounding"
-        backend.axpby(1.0, backend.from_host(correction), 1.0, self.X)
+        backend.axpby(1.0, backend.from_host(correction.reshape(self.d.shape)), 1.0, self.X)
         return CONVERGED
 
     def _settle(self) -> bool:
@@ -354,9 +364,10 @@ def values(
     frame = isinstance(l, pd.DataFrame)
     if frame and table.labels is None and l.shape[1] != table.n:
         raise ProblemError(f"l: shape {l.shape}, expected (k, {table.n}): a table of indicators x products")
-    right, wrap = read_columns(l.T if frame else l, table, "l")
+    l = l.T if frame else l  # noqa: E741
+    right, wrap = read_columns(l, table, "l")
     solution = solve_leontief(
-        table,
+        named_like(table, l),
         right,
         transpose=True,
         tolerance=tolerance,
@@ -367,5 +378,5 @@ def values(
         on_progress=on_progress,
     )
     solution.raise_for_status()
-    v = solution.x if table.labels is None else solution.x.to_numpy()
-    return wrap(v).T if frame else wrap(v)
+    v = wrap(np.asarray(solution.x))
+    return v.T if frame else v

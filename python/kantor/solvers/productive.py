@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from ..backends import Backend, get_backend
-from ..errors import ProblemError
+from ..errors import OptionError, ProblemError
 from .krylov import System, Watch, bicgstab, neumann
 from .problem import FloatArray
 from .rigour import gamma
@@ -83,6 +83,8 @@ def check_productive(
         ...
     kantor.errors.ProblemError: A: not productive: 'iron' uses 1.1 times the amount it makes of itself; column sums ...
     """
+    if not 0.0 < tolerance <= 1.0:
+        raise OptionError(f"tolerance: {tolerance!r}, expected a number in (0, 1]")
     table = read_table(A, labels)
     matrix = table.oriented(False)
     size = (

@@ -6,7 +6,7 @@ Big sparse matrices are not copied: only the direction that is multiplied (A, or
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,13 @@ def read_columns(d: Any, table: SquareTable, name: str) -> tuple[FloatArray, Wra
         more = f" ({len(bad)} such entries)" if len(bad) > 1 else ""
         raise ProblemError(f"{name}: entry {where} is {float(values[at])!r}, expected a finite number{more}")
     return np.ascontiguousarray(values), _wrapper(labels, columns)
+
+
+def named_like(table: SquareTable, d: Any) -> SquareTable:
+    """An unlabelled table takes the labels of its right-hand side, for messages."""
+    if table.labels is None and isinstance(d, (pd.Series, pd.DataFrame)):
+        return replace(table, labels=d.index)
+    return table
 
 
 def _wrapper(labels: pd.Index | None, columns: Any) -> Wrap:
