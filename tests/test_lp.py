@@ -93,7 +93,8 @@ def netlib(name):
 
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-6])
 @pytest.mark.parametrize(
-    "name", ["afiro", "sc50a", "sc50b", "adlittle", "kb2", "share2b", "sc105", "scagr25", "israel", "e226", "recipe", "fit1d"]
+    "name",
+    ["afiro", "sc50a", "sc50b", "adlittle", "kb2", "share2b", "sc105", "scagr25", "israel", "e226", "recipe", "fit1d"],
 )
 def test_netlib(name, tolerance):
     lp, optimum = netlib(name)
