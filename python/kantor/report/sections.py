@@ -115,7 +115,7 @@ def _other_use(facts: Facts) -> str:
         ratio = row["use"] / row["base"] if row["base"] else math.nan
         rows.append((str(name), quantity(float(row["use"]), str(row["unit"])), change(float(ratio))))
     inner = table(("indicator", "use", "against base"), rows, caption="Use of everything else the table records")
-    return f"<details><summary>{len(rows)} indicators without a limit</summary>{inner}</details>"
+    return f"<details><summary>{counted(len(rows), 'indicator')} without a limit</summary>{inner}</details>"
 
 
 def bottlenecks(facts: Facts) -> str:
