@@ -230,10 +230,12 @@ class _Run:
         info.notes += rounds.notes
         info.history = rounds.history
         if rounds.last is not None:
-            last = rounds.last.info
-            info.primal_residual, info.dual_residual = last.primal_residual, last.dual_residual
-            if last.backend not in ("", "none"):
-                info.backend, info.device = last.backend, last.device
+            last = rounds.last
+            if last.status not in (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE):
+                judged = last.judged(rounds.lp)
+                info.primal_residual, info.dual_residual = judged.primal, judged.dual
+            if last.info.backend not in ("", "none"):
+                info.backend, info.device = last.info.backend, last.info.device
 
     # ---- the answer --------------------------------------------------------------------------------------------------
     def _timed(self, name: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:

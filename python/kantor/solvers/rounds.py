@@ -25,12 +25,13 @@ from .options import StoppingCriteria
 from .problem import FloatArray, LinearProgram
 from .program import PlanningProgram, to_linear_program, value_scaling
 from .repair import PlanPoint
-from .solution import Solution, Status
+from .solution import Status
+from .value_units import Answer, ValueUnits
 from .verify import verify_lp
 
 _MOST_ROUNDS = 8
 _TIGHTEST = 1e-13
-_INTERIOR_SHARE = 0.05  # how far inside, relative to the tolerance, the interior program lies
+_INTERIOR_SHARES = (1e-4, 1e-6, 1e-8, 1e-10)  # how far inside the interior programs lie, tried in this order
 _EXTRA_ITERATIONS = 20_000  # rounds after the first may take this and ten times what the first one took
 _FAILED = (Status.INTERRUPTED, Status.NUMERICAL_ERROR)
 
@@ -84,10 +85,10 @@ class LpRounds:
         self.method, self.backend, self.start, self.began = method, backend, start, began
         self.on_progress, self.best = on_progress, best
         self.lp, self.layout = to_linear_program(self.program)
-        self.values = value_scaling(self.program, planning_prices(self.evaluator, backend))
+        self.units = ValueUnits(*value_scaling(self.program, planning_prices(self.evaluator, backend)))
         self.safe: PlanPoint | None = None
         self.safe_dual: DualPoint | None = None
-        self.last: Solution | None = None
+        self.last: Answer | None = None
         self.iterations = self.products = self.first_iterations = 0
         self.seconds: dict[str, Any] = {"lp": 0.0, "certificate": 0.0}
         self.notes: list[str] = []
@@ -96,41 +97,31 @@ class LpRounds:
     # ---- the loop --------------------------------------------------------------------------------------------------
     def solve(self) -> Outcome:
         """Solve, certify, and go on with tighter tolerances, from inside where needed."""
-        tolerance, share = self.stopping.tolerance, _INTERIOR_SHARE * self.stopping.tolerance
-        solution = self._solve_lp(self.lp, tolerance, self._warm(), first=True)
-        if solution.status is Status.PRIMAL_INFEASIBLE:
-            return self._explain_infeasible(solution)
-        if solution.status is Status.DUAL_INFEASIBLE:
-            return Outcome(solution.status, solution.info.why, self._plan(solution))
+        tolerance, shares = self.stopping.tolerance, iter(_INTERIOR_SHARES)
+        answer = self._solve_lp(self.lp, tolerance, self._warm(), first=True)
+        if answer.status is Status.DUAL_INFEASIBLE:
+            return Outcome(answer.status, answer.info.why, self._plan(answer))
         before = math.inf
         for _ in range(_MOST_ROUNDS):
-            best = self._certify(solution)
+            if answer.status is Status.PRIMAL_INFEASIBLE:
+                return self._explain_infeasible(answer)
+            best = self._certify(answer)
+            # One side is not proved, or a tighter tolerance does not help it.
+            if best.gap > self.stopping.tolerance and (math.isinf(best.gap) or best.gap > 0.5 * before):
+                best = self._look_inside(answer, next(shares, None))
             if best.gap <= self.stopping.tolerance:
                 return Outcome(Status.OPTIMAL, "", best.plan)
-            if self._out_of_budget() or solution.status in _FAILED:
-                break
-            if (
-                math.isinf(best.gap) or best.gap > 0.5 * before
-            ):  # one side is not proved, or tightening the tolerance does not help it
-                self._look_inside(solution, share)
-                if self.best is not None and self.best.gap <= self.stopping.tolerance:
-                    return Outcome(Status.OPTIMAL, "", self.best.plan)
-                share = max(0.1 * share, 1e-12)
             before = best.gap if math.isfinite(best.gap) else before
             tolerance = 0.1 * tolerance
-            if tolerance < _TIGHTEST or self._out_of_budget():
+            if tolerance < _TIGHTEST or self._out_of_budget() or answer.status in _FAILED:
                 break
-            solution = self._solve_lp(self.lp, tolerance, solution)
-            if solution.status is Status.PRIMAL_INFEASIBLE:
-                return self._explain_infeasible(solution)
-        return self._unfinished(solution)
+            answer = self._solve_lp(self.lp, tolerance, answer)
+        return self._unfinished(answer)
 
-    def _certify(self, solution: Solution) -> Certificate:
-        self._add_certificate(self._plan(solution), DualPoint(*self.layout.split_dual(solution.y)))
-        assert self.best is not None
-        return self.best
+    def _certify(self, answer: Answer) -> Certificate:
+        return self._add_certificate(self._plan(answer), self._dual(answer))
 
-    def _add_certificate(self, plan: PlanPoint, dual: DualPoint) -> None:
+    def _add_certificate(self, plan: PlanPoint, dual: DualPoint) -> Certificate:
         began = time.perf_counter()
         new = certify(
             self.evaluator, plan, dual, tolerance=self.stopping.tolerance, safe=self.safe, safe_dual=self.safe_dual,
@@ -139,25 +130,23 @@ class LpRounds:
         self.best = merge(self.best, new)
         self.seconds["certificate"] += time.perf_counter() - began
         if self.on_progress is not None:
-            entry = {
-                "iteration": float(self.iterations),
-                "seconds": time.perf_counter() - self.began,
-                "gap": self.best.gap,
-            }
+            entry = {"iteration": float(self.iterations), "seconds": self._elapsed(), "gap": self.best.gap}
             self.on_progress(entry | {"lower_bound": self.best.lower, "upper_bound": self.best.upper})
+        return self.best
 
-    def _look_inside(self, solution: Solution, share: float) -> None:
+    def _look_inside(self, answer: Answer, share: float | None) -> Certificate:
         """Solve the interior program; its solution is certified, and kept to blend with."""
-        plan = self._plan(solution)
-        dual = DualPoint(*self.layout.split_dual(solution.y))
-        inner = self._interior(plan, dual, share)
-        found = self._solve_lp(inner, share, solution)
+        assert self.best is not None
+        if share is None or self._out_of_budget():
+            return self.best
+        inner = self._interior(self._plan(answer), self._dual(answer), share)
+        found = self._solve_lp(inner, 0.01 * share, answer)
         if found.status is not Status.OPTIMAL:
-            self.notes.append(f"no plan lies inside every limit by a share of {share:.0e} ({found.status.value})")
-            return
-        self.safe, self.safe_dual = self._plan(found), DualPoint(*self.layout.split_dual(found.y))
+            self.notes.append(f"no plan was found inside every limit by a share of {share:.0e} ({found.status.value})")
+            return self.best
+        self.safe, self.safe_dual = self._plan(found), self._dual(found)
         self._add_certificate(self.safe, self.safe_dual)
-        self._add_certificate(plan, dual)
+        return self._certify(answer)
 
     def _interior(self, plan: PlanPoint, dual: DualPoint, share: float) -> LinearProgram:
         """The linear program with every restriction, primal and dual, tightened by ``share`` of the terms in it."""
@@ -173,47 +162,45 @@ class LpRounds:
         return replace(lp, row_lower=row_lower, c=cost)
 
     # ---- pieces -------------------------------------------------------------------------------------------------
-    def _plan(self, solution: Solution) -> PlanPoint:
-        return PlanPoint(*self.layout.split_primal(solution.x, self.program.targets))
+    def _plan(self, answer: Answer) -> PlanPoint:
+        return PlanPoint(*self.layout.split_primal(answer.x, self.program.targets))
+
+    def _dual(self, answer: Answer) -> DualPoint:
+        return DualPoint(*self.layout.split_dual(answer.y))
 
     def _warm(self) -> tuple[FloatArray, FloatArray] | None:
         if self.start is None:
             return None
         plan, dual = self.start.plan, self.start.dual
         x = self.layout.join_primal(plan.activity, plan.scale, plan.consumption)
-        return x, self.layout.join_dual(dual.prices, dual.rents, dual.floor_rents)
+        return self.units.start(x, self.layout.join_dual(dual.prices, dual.rents, dual.floor_rents))
 
-    def _solve_lp(self, lp: LinearProgram, tolerance: float, warm: Any, first: bool = False) -> Solution:
-        """One call of solve_lp within what is left of the limits."""
-        began = time.perf_counter()
-        limit = self._iterations_left()
+    def _solve_lp(self, lp: LinearProgram, tolerance: float, start: Any, first: bool = False) -> Answer:
+        """One call of solve_lp in value units within what is left of the limits, from an Answer or a point or None."""
+        began, limit, seconds = time.perf_counter(), self._iterations_left(), self.stopping.time_limit_s
         if not first:
             bounded = _EXTRA_ITERATIONS + 10 * self.first_iterations
             limit = bounded if limit is None else min(limit, bounded)
-        time_left = (
-            None if self.stopping.time_limit_s is None else max(1e-3, self.stopping.time_limit_s - self._elapsed())
-        )
         try:
             solution = solve_lp(
-                lp,
+                self.units.program(lp),
                 tolerance=max(tolerance, _TIGHTEST),
                 method=self.method,
                 backend=self.backend,
-                time_limit_s=time_left,
+                time_limit_s=None if seconds is None else max(1e-3, seconds - self._elapsed()),
                 iteration_limit=limit,
-                warm_start=warm if self.method != "highs" else None,
+                warm_start=start.solution if isinstance(start, Answer) else start,
                 on_progress=self._progress,
-                value_scaling=self.values if self.method != "highs" else None,
             )
         finally:
             self.seconds["lp"] += time.perf_counter() - began
         self.iterations += solution.info.iterations
         self.products += solution.info.products
         self.history += solution.info.history
-        self.last = solution
         if first:
             self.first_iterations = solution.info.iterations
-        return solution
+        self.last = self.units.answer(lp, solution)
+        return self.last
 
     def _progress(self, entry: dict[str, float]) -> None:
         if self.on_progress is not None:
@@ -230,20 +217,18 @@ class LpRounds:
         time_limit = self.stopping.time_limit_s
         return self._iterations_left() == 0 or (time_limit is not None and self._elapsed() >= time_limit)
 
-    def _explain_infeasible(self, solution: Solution) -> Outcome:
+    def _explain_infeasible(self, answer: Answer) -> Outcome:
         """Turn the ray into a proof; without one the claim is not repeated."""
         began = time.perf_counter()
-        plan = self._plan(solution)
-        ray = DualPoint(*self.layout.split_dual(solution.y))
-        proof = prove_infeasible(self.evaluator, ray, np.nan_to_num(plan.activity), backend=self.backend)
+        plan = self._plan(answer)
+        proof = prove_infeasible(self.evaluator, self._dual(answer), np.nan_to_num(plan.activity), backend=self.backend)
         self.seconds["certificate"] += time.perf_counter() - began
         if proof is None:
             proof = self._infeasible_by_scale()
         if proof is not None:
-            return Outcome(Status.PRIMAL_INFEASIBLE, solution.info.why, plan, proof)
-        return Outcome(
-            Status.NUMERICAL_ERROR, f"{solution.info.why}; but the ray could not be turned into a proof", plan
-        )
+            return Outcome(Status.PRIMAL_INFEASIBLE, answer.info.why, plan, proof)
+        why = f"{answer.info.why}; but the ray could not be turned into a proof"
+        return Outcome(Status.NUMERICAL_ERROR, why, plan)
 
     def _infeasible_by_scale(self) -> InfeasibilityProof | None:
         """Prices and rents at which less than the whole demand can be made: a proof where the ray gave none."""
@@ -260,25 +245,19 @@ class LpRounds:
             return None
         return prove_infeasible(self.evaluator, rounds.best.dual, rounds.best.plan.activity, backend=self.backend)
 
-    def _unfinished(self, solution: Solution) -> Outcome:
+    def _unfinished(self, answer: Answer) -> Outcome:
         """No certificate within the tolerance: a limit was reached, or a side cannot be proved."""
         best = self.best
         assert best is not None
-        if solution.status in (Status.TIME_LIMIT, Status.INTERRUPTED, Status.NUMERICAL_ERROR) or self._out_of_budget():
-            status = solution.status if solution.status is not Status.OPTIMAL else Status.ITERATION_LIMIT
+        if answer.status in (Status.TIME_LIMIT, *_FAILED) or self._out_of_budget():
+            status = answer.status if answer.status is not Status.OPTIMAL else Status.ITERATION_LIMIT
             return Outcome(status, f"stopped with a proved gap of {best.gap:.1e}", best.plan)
         if best.feasible and best.bound_valid:
             return Outcome(Status.ITERATION_LIMIT, f"the proved gap stays at {best.gap:.1e}", best.plan)
-        check = verify_lp(self.lp, solution, self.stopping.tolerance)
         why = f"not certified: {'; '.join(best.notes)}"
-        if check.ok and solution.status is Status.OPTIMAL:
-            sign = 1.0 if self.program.kind == "use" else -1.0
-            return Outcome(
-                Status.OPTIMAL,
-                f"{why}; verify_lp confirms the tolerance",
-                best.plan,
-                None,
-                False,
-                sign * solution.objective,
-            )
+        solution = answer.in_physical_units(self.lp, self.stopping.tolerance)
+        if answer.status is Status.OPTIMAL and verify_lp(self.lp, solution).ok:
+            why = f"{why}; verify_lp confirms the tolerance"
+            objective = solution.objective if self.program.kind == "use" else -solution.objective
+            return Outcome(Status.OPTIMAL, why, best.plan, certified=False, objective=objective)
         return Outcome(Status.ITERATION_LIMIT, why, best.plan)
