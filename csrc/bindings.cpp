@@ -98,7 +98,7 @@ std::unique_ptr<CsrHandle> make_transpose(const CsrHandle& A) {
     py::gil_scoped_release release;
     transpose(view, to_row_ptr, to_col_idx, to_values);
     const CsrView<double> turned{view.cols, view.rows, to_row_ptr, to_col_idx, to_values};
-    handle->matrix = Matrix{turned, plan_rows(turned.row_ptr, turned.rows, PlanLimits{}), nullptr};
+    handle->matrix = Matrix{turned, plan_rows(turned.row_ptr, turned.rows), nullptr};
   }
   handle->row_ptr = std::move(row_ptr);
   handle->col_idx = std::move(col_idx);
@@ -285,7 +285,7 @@ PYBIND11_MODULE(_core, m) {
                              [](const CsrHandle& A) { return py::make_tuple(A.matrix.view.rows, A.matrix.view.cols); })
       .def_property_readonly("tasks", [](const CsrHandle& A) { return A.matrix.plan.tasks.size(); })
       .def_property_readonly("tiled", [](const CsrHandle& A) { return A.matrix.tiles != nullptr; })
-      .def_property_readonly("giant_rows", [](const CsrHandle& A) { return A.matrix.plan.giants.size(); });
+      .def_property_readonly("giant_parts", [](const CsrHandle& A) { return A.matrix.plan.parts.size(); });
 
   m.def("product", &py_product, py::arg("A"), py::arg("x"), py::arg("out"), "out <- A x; x (n,) or (n, k).");
   m.def("axpby", &py_axpby, py::arg("a"), py::arg("x"), py::arg("b"), py::arg("y"), "y <- a x + b y.");

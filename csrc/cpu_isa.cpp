@@ -60,14 +60,22 @@ void row_sums(const CsrView<double>& A, const double* x, Offset begin, Offset en
     sum_rows<false>(A, x, begin, end, out);
 }
 
-void tile_sums(const Tiles& A, const Offset* start, const double* x, Offset rows, double* sums) {
+inline void add_entry(uint32_t place, double value, const double* window, double* sums) {
+  sums[place >> kWindowBits] += value * window[place & (kWindow - 1)];
+}
+
+void tile_sums(const Tiles& A, Offset block, const double* x, double* sums) {
   const uint32_t* __restrict place = A.place.data();
   const double* __restrict values = A.values.data();
+  const Offset* start = A.start.data() + block * A.windows;
+  const Offset rows = A.blocks.data()[block].row_end - A.blocks.data()[block].row_begin;
   for (Offset r = 0; r < rows; ++r) sums[r] = 0.0;
   for (Offset w = 0; w < A.windows; ++w) {
     const double* window = x + w * kWindow;
-    for (Offset i = start[w]; i < start[w + 1]; ++i)
-      sums[place[i] >> kWindowBits] += values[i] * window[place[i] & (kWindow - 1)];
+    Offset i = start[w];
+    for (; i + 4 <= start[w + 1]; i += 4)
+      for (int l = 0; l < 4; ++l) add_entry(place[i + l], values[i + l], window, sums);
+    for (; i < start[w + 1]; ++i) add_entry(place[i], values[i], window, sums);
   }
 }
 

@@ -14,8 +14,8 @@ struct IsaTable {
   void (*row_sums)(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out);
   // sum of values[i] * x[cols[i]], i in [0, n): part of a giant row.
   double (*span_sum)(const double* values, const Index* cols, Offset n, const double* x);
-  // sums[r] <- sum over the entries of row r of one tile task, r in [0, rows); start (windows + 1): see tiles.hpp.
-  void (*tile_sums)(const Tiles& A, const Offset* start, const double* x, Offset rows, double* sums);
+  // sums[r] <- sum over the entries of row r of one block of tiles.
+  void (*tile_sums)(const Tiles& A, Offset block, const double* x, double* sums);
   // Row and part sums for k right-hand sides; out (end - begin, k) and (k).
   void (*row_sums_k)(const CsrView<double>& A, const double* x, Offset k, Offset begin, Offset end, double* out);
   void (*span_sum_k)(const double* values, const Index* cols, Offset n, const double* x, Offset k, double* out);

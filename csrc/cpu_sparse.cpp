@@ -43,11 +43,12 @@ void check_csr(const CsrView<double>& A, Offset nnz) {
 
 Matrix prepare(const CsrView<double>& A, Offset nnz) {
   check_csr(A, nnz);
-  return Matrix{A, plan_rows(A.row_ptr, A.rows, PlanLimits{}), nullptr};
+  return Matrix{A, plan_rows(A.row_ptr, A.rows), nullptr};
 }
 
 void add_tiles(Matrix& A) {
-  if (worth_tiling(A.view)) A.tiles = std::make_shared<const Tiles>(make_tiles(A.view));
+  const Offset rows = tile_rows(A.view);
+  if (rows > 0) A.tiles = std::make_shared<const Tiles>(make_tiles(A.view, rows));
 }
 
 // Counting sort by column. The rows are cut into a few parts of equal nonzeros; part p first counts its columns, then
@@ -100,21 +101,13 @@ void transpose(const CsrView<double>& A, Offset* row_ptr, Index* col_idx, double
 }
 
 void spmm(const Matrix& A, const double* x, Offset k, double* out) {
-  const IsaTable& loops = isa();
-  GiantSums giants(A, A.plan, k);
+  CsrSweep sweep(A, k);
   const int threads = threads_for((A.view.nnz() + A.view.rows) * k);
-  Dispenser dispenser(static_cast<Offset>(A.plan.tasks.size()), threads);
+  Dispenser parts(sweep.parts(), threads), blocks(sweep.blocks(), threads);
   parallel_region(threads, [&](Team& team) {
-    dispenser.run(team, 0, [&](Offset task) {
-      const RowTask& t = A.plan.tasks[static_cast<size_t>(task)];
-      double* sums = out + t.row_begin * k;
-      if (t.giant >= 0)
-        giants.add(t, x, sums);
-      else if (k == 1)
-        loops.row_sums(A.view, x, t.row_begin, t.row_end, sums);
-      else
-        loops.row_sums_k(A.view, x, k, t.row_begin, t.row_end, sums);
-    });
+    parts.run(team, 0, [&](Offset part) { sweep.sum_part(part, x); });
+    if (sweep.parts() > 0) team.barrier();
+    blocks.run(team, 0, [&](Offset block) { sweep.sum_block(block, x, out + sweep.row_begin(block) * k); });
   });
 }
 

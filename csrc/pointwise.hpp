@@ -14,11 +14,11 @@ using std::pow;
 using std::sqrt;
 #endif
 
-// ---- minimum, maximum, clip: NaN in any argument gives NaN, as in NumPy ------------------------------------------
+// ---- minimum, maximum, clip: NaN in any argument gives NaN, as in NumPy; no branch, so that loops become vectors --
 
-KANTOR_HD inline double maximum(double a, double b) { return (a >= b || a != a) ? a : b; }
+KANTOR_HD inline double maximum(double a, double b) { return ((a >= b) | (a != a)) ? a : b; }
 
-KANTOR_HD inline double minimum(double a, double b) { return (a <= b || a != a) ? a : b; }
+KANTOR_HD inline double minimum(double a, double b) { return ((a <= b) | (a != a)) ? a : b; }
 
 KANTOR_HD inline double clip(double x, double lower, double upper) { return minimum(maximum(x, lower), upper); }
 

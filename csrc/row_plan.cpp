@@ -2,33 +2,31 @@
 
 #include <algorithm>
 
-#include "error.hpp"
-
 namespace kantor {
 
-RowPlan plan_rows(const Offset* row_ptr, Offset rows, const PlanLimits& limits) {
+void append_parts(Offset begin, Offset end, std::vector<GiantPart>& parts) {
+  for (Offset at = begin; at < end; at += kGiantPart) parts.push_back(GiantPart{at, std::min(at + kGiantPart, end)});
+}
+
+RowPlan plan_rows(const Offset* row_ptr, Offset rows) {
   RowPlan plan;
   Offset begin = 0, cost = 0;
   auto close = [&](Offset end) {
-    if (end > begin) plan.tasks.push_back(RowTask{begin, end, -1, 0});
-    plan.task_rows = std::max(plan.task_rows, end - begin);
+    if (end > begin) plan.tasks.push_back(RowTask{begin, end, 0, 0});
     begin = end;
     cost = 0;
   };
   for (Offset row = 0; row < rows; ++row) {
     const Offset length = row_ptr[row + 1] - row_ptr[row];
-    if (length >= limits.giant_row) {
+    if (length >= kGiantRow) {
       close(row);
-      const Offset parts = (length + kGiantPart - 1) / kGiantPart;
-      KANTOR_REQUIRE(parts <= INT32_MAX, "matrix: row " + std::to_string(row) + " is longer than 2^45 nonzeros");
-      const int32_t giant = static_cast<int32_t>(plan.giants.size());
-      plan.giants.push_back(GiantRow{row, parts, plan.partials});
-      plan.partials += parts;
-      for (Offset p = 0; p < parts; ++p) plan.tasks.push_back(RowTask{row, row + 1, giant, static_cast<int32_t>(p)});
+      const Offset first = static_cast<Offset>(plan.parts.size());
+      append_parts(row_ptr[row], row_ptr[row + 1], plan.parts);
+      plan.tasks.push_back(RowTask{row, row + 1, first, static_cast<Offset>(plan.parts.size()) - first});
       begin = row + 1;
       continue;
     }
-    if (cost > 0 && (cost + length + kRowCost > limits.task_cost || row - begin == limits.task_rows)) close(row);
+    if (cost > 0 && (cost + length + kRowCost > kTaskCost || row - begin == kTaskRows)) close(row);
     cost += length + kRowCost;
   }
   close(rows);

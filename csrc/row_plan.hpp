@@ -8,37 +8,34 @@
 
 namespace kantor {
 
-// A row costs as much as this many nonzeros: 68 bytes of vectors against 12.
-constexpr Offset kRowCost = 6;
-
-struct PlanLimits {
-  Offset task_cost = 16384;  // nonzeros and rows of one task fit the second-level cache
-  Offset task_rows = 1024;   // its row sums wait in a buffer in the first-level cache
-  Offset giant_row = 65536;  // rows from here on are cut into parts, ...
-};
-constexpr Offset kGiantPart = 16384;  // ... which are added in fixed order by whoever finishes the last of them
+constexpr Offset kTaskCost = 16384;   // nonzeros of one task: its part of the matrix fits the second-level cache
+constexpr Offset kRowCost = 6;        // a row costs as much as this many nonzeros: 68 bytes of vectors against 12
+constexpr Offset kTaskRows = 1024;    // the row sums of a task wait in the first-level cache
+constexpr Offset kGiantRow = 65536;   // rows from here on are cut into parts,
+constexpr Offset kGiantPart = 16384;  // summed one by one and then added in fixed order
 
 struct RowTask {
   Offset row_begin;
-  Offset row_end;      // row_begin + 1 for a part of a giant row
-  int32_t giant = -1;  // index into RowPlan::giants, or -1 for whole rows
-  int32_t part = 0;
+  Offset row_end;
+  Offset first_part = 0;  // of a giant row, alone in its task
+  Offset parts = 0;       // 0: ordinary rows
 };
 
-struct GiantRow {
-  Offset row;
-  Offset parts;
-  Offset first_partial;  // place of its first part among all partial sums
+// Nonzeros [begin, end) of a giant row.
+struct GiantPart {
+  Offset begin;
+  Offset end;
 };
 
 struct RowPlan {
-  std::vector<RowTask> tasks;
-  std::vector<GiantRow> giants;
-  Offset partials = 0;   // parts of all giant rows together
-  Offset task_rows = 0;  // rows of the longest task
+  std::vector<RowTask> tasks;  // every row once, in order
+  std::vector<GiantPart> parts;
 };
 
+// Appends the parts of a giant row that holds nonzeros [begin, end).
+void append_parts(Offset begin, Offset end, std::vector<GiantPart>& parts);
+
 // Cuts the rows of a CSR matrix; row_ptr has rows + 1 entries. O(rows).
-RowPlan plan_rows(const Offset* row_ptr, Offset rows, const PlanLimits& limits);
+RowPlan plan_rows(const Offset* row_ptr, Offset rows);
 
 }  // namespace kantor

@@ -1,88 +1,89 @@
-// Runs the tasks of a row plan: sums of whole rows, and the parts of giant rows, whose last finisher adds them up.
+// Products in two phases. First the parts of what is too long for one thread: giant rows of a CSR matrix, hub segments
+// of tiles. Then, after a barrier, all rows: blocks of row sums, into which the parts are added in fixed order.
 #pragma once
 
-#include <atomic>
-#include <memory>
 #include <vector>
 
-#include "buffer.hpp"
 #include "cpu_isa.hpp"
 #include "reduce.hpp"
 
 namespace kantor {
 
-// The parts of the giant rows of one plan, for k right-hand sides; reusable from sweep to sweep.
-class GiantSums {
+// The products of a CSR matrix with k right-hand sides.
+class CsrSweep {
  public:
-  GiantSums(const Matrix& matrix, const RowPlan& plan, Offset k)
-      : view_(matrix.view),
-        plan_(plan),
-        k_(k),
-        partials_(static_cast<size_t>(plan.partials * k)),
-        missing_(new std::atomic<Offset>[plan.giants.size()]) {
-    for (size_t g = 0; g < plan.giants.size(); ++g) missing_[g].store(plan.giants[g].parts);
+  CsrSweep(const Matrix& matrix, Offset k)
+      : matrix_(matrix), loops_(isa()), k_(k), partials_(matrix.plan.parts.size() * static_cast<size_t>(k)) {}
+
+  Offset parts() const { return static_cast<Offset>(matrix_.plan.parts.size()); }
+  Offset blocks() const { return static_cast<Offset>(matrix_.plan.tasks.size()); }
+  Offset row_begin(Offset block) const { return task(block).row_begin; }
+  Offset row_end(Offset block) const { return task(block).row_end; }
+  Offset most_rows() const { return kTaskRows; }
+
+  void sum_part(Offset part, const double* x) {
+    const CsrView<double>& A = matrix_.view;
+    const GiantPart& p = matrix_.plan.parts[static_cast<size_t>(part)];
+    double* sums = partials_.data() + part * k_;
+    if (k_ == 1)
+      *sums = loops_.span_sum(A.values + p.begin, A.col_idx + p.begin, p.end - p.begin, x);
+    else
+      loops_.span_sum_k(A.values + p.begin, A.col_idx + p.begin, p.end - p.begin, x, k_, sums);
   }
 
-  // Computes one part. The thread that finishes the last part of a row writes the row's k sums and gets true.
-  bool add(const RowTask& task, const double* x, double* sums) {
-    const GiantRow& giant = plan_.giants[static_cast<size_t>(task.giant)];
-    const Offset at = view_.row_ptr[task.row_begin] + task.part * kGiantPart;
-    const Offset left = view_.row_ptr[task.row_end] - at;
-    const Offset n = left < kGiantPart ? left : kGiantPart;
-    double* first = partials_.data() + giant.first_partial * k_;
-    if (k_ == 1)
-      first[task.part] = isa().span_sum(view_.values + at, view_.col_idx + at, n, x);
-    else
-      isa().span_sum_k(view_.values + at, view_.col_idx + at, n, x, k_, first + task.part * k_);
-    std::atomic<Offset>& missing = missing_[static_cast<size_t>(task.giant)];
-    if (missing.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
-    for (Offset j = 0; j < k_; ++j) sums[j] = halving_sum(first + j, giant.parts, k_);
-    missing.store(giant.parts, std::memory_order_relaxed);
-    return true;
+  // sums (rows of the block, k)
+  void sum_block(Offset block, const double* x, double* sums) {
+    const RowTask& t = task(block);
+    if (t.parts > 0) {
+      for (Offset j = 0; j < k_; ++j) sums[j] = halving_sum(partials_.data() + t.first_part * k_ + j, t.parts, k_);
+    } else if (k_ == 1) {
+      loops_.row_sums(matrix_.view, x, t.row_begin, t.row_end, sums);
+    } else {
+      loops_.row_sums_k(matrix_.view, x, k_, t.row_begin, t.row_end, sums);
+    }
+  }
+
+ private:
+  const RowTask& task(Offset block) const { return matrix_.plan.tasks[static_cast<size_t>(block)]; }
+
+  const Matrix& matrix_;
+  const IsaTable& loops_;
+  Offset k_;
+  std::vector<double> partials_;
+};
+
+// The products of tiles with one right-hand side; the same interface.
+class TileSweep {
+ public:
+  explicit TileSweep(const Matrix& matrix)
+      : view_(matrix.view), tiles_(*matrix.tiles), loops_(isa()), partials_(tiles_.parts.size()) {}
+
+  Offset parts() const { return static_cast<Offset>(tiles_.parts.size()); }
+  Offset blocks() const { return static_cast<Offset>(tiles_.blocks.size()); }
+  Offset row_begin(Offset block) const { return tiles_.blocks[static_cast<size_t>(block)].row_begin; }
+  Offset row_end(Offset block) const { return tiles_.blocks[static_cast<size_t>(block)].row_end; }
+  Offset most_rows() const { return tiles_.block_rows; }
+
+  void sum_part(Offset part, const double* x) {
+    const GiantPart& p = tiles_.parts[static_cast<size_t>(part)];
+    partials_[static_cast<size_t>(part)] =
+        loops_.span_sum(view_.values + p.begin, view_.col_idx + p.begin, p.end - p.begin, x);
+  }
+
+  void sum_block(Offset block, const double* x, double* sums) {
+    const RowBlock& rows = tiles_.blocks[static_cast<size_t>(block)];
+    loops_.tile_sums(tiles_, block, x, sums);
+    for (Offset g = rows.giant_begin; g < rows.giant_end; ++g) {
+      const GiantRow& giant = tiles_.giants[static_cast<size_t>(g)];
+      sums[giant.row - rows.row_begin] = halving_sum(partials_.data() + giant.first_part, giant.parts);
+    }
   }
 
  private:
   const CsrView<double>& view_;
-  const RowPlan& plan_;
-  Offset k_;
+  const Tiles& tiles_;
+  const IsaTable& loops_;
   std::vector<double> partials_;
-  std::unique_ptr<std::atomic<Offset>[]> missing_;
-};
-
-// Products whose row sums are used up at once, while they are in cache; from the tiles if the matrix has them.
-class FusedSweep {
- public:
-  FusedSweep(const Matrix& matrix, int threads)
-      : matrix_(matrix),
-        plan_(matrix.tiles ? matrix.tiles->plan : matrix.plan),
-        giants_(matrix, plan_, 1),
-        stride_((plan_.task_rows + 15) / 8 * 8),
-        sums_(stride_ * threads) {}
-
-  Offset tasks() const { return static_cast<Offset>(plan_.tasks.size()); }
-
-  // finish(begin, end, sums) with the sums of the rows of one task; sums may be overwritten.
-  template <typename Finish>
-  void run(int rank, Offset task, const double* x, Finish&& finish) {
-    const RowTask& t = plan_.tasks[static_cast<size_t>(task)];
-    double* sums = sums_.data() + rank * stride_;
-    if (t.giant >= 0) {
-      if (!giants_.add(t, x, sums)) return;
-    } else if (matrix_.tiles) {
-      const Tiles& tiles = *matrix_.tiles;
-      isa().tile_sums(tiles, tiles.start.data() + task * tiles.windows, x, t.row_end - t.row_begin, sums);
-    } else {
-      isa().row_sums(matrix_.view, x, t.row_begin, t.row_end, sums);
-    }
-    finish(t.row_begin, t.row_end, sums);
-  }
-
- private:
-  const Matrix& matrix_;
-  const RowPlan& plan_;
-  GiantSums giants_;
-  Offset stride_;
-  Buffer<double> sums_;  // one piece a thread
 };
 
 }  // namespace kantor

@@ -7,75 +7,144 @@
 namespace kantor {
 namespace {
 
-constexpr Offset kCacheElements = 32768;  // doubles in half a megabyte of second-level cache, with room for the streams
-constexpr Offset kLeastRows = 2048;
-constexpr Offset kLeastTasks = 48;  // else threads run out of work
+// A vector of this many doubles shares a second-level cache of 512 KiB with the streams; a longer x does not stay
+// there.
+constexpr Offset kCachedVector = 32768;
+// A vector of this many doubles shares a third-level cache; beyond it a line of x comes from memory.
+constexpr Offset kSharedVector = Offset{1} << 21;
+constexpr Offset kLeastRows = 4096;
+constexpr Offset kMostRows = 65536;
+constexpr Offset kLeastBlocks = 24;  // else threads run out of work
+constexpr Offset kSamples = 8;
 
-// Rows a block needs for two entries in every cache line of x, on average: then x is swept at 32 bytes an entry or
-// less.
-Offset wanted_rows(const CsrView<double>& A) {
-  const double per_row = static_cast<double>(A.nnz()) / static_cast<double>(A.rows);
-  return static_cast<Offset>(2.0 * static_cast<double>(A.cols / kLine) / per_row);
+// Entries of x's cache lines over entries of A, in a few blocks of so many rows: what a sweep of x costs an entry.
+double lines_per_entry(const CsrView<double>& A, Offset block_rows) {
+  const Offset blocks = (A.rows + block_rows - 1) / block_rows, samples = std::min(blocks, kSamples);
+  std::vector<Offset> lines(static_cast<size_t>(samples)), entries(static_cast<size_t>(samples));
+  const auto count = [&](Offset sample, std::vector<bool>& seen) {
+    const Offset row = blocks * sample / samples * block_rows;
+    const Offset begin = A.row_ptr[row], end = A.row_ptr[std::min(row + block_rows, A.rows)];
+    Offset distinct = 0;
+    for (Offset i = begin; i < end; ++i) {
+      const size_t line = static_cast<size_t>(A.col_idx[i] / kLine);
+      if (seen[line]) continue;
+      seen[line] = true;
+      ++distinct;
+    }
+    std::fill(seen.begin(), seen.end(), false);
+    lines[static_cast<size_t>(sample)] = distinct;
+    entries[static_cast<size_t>(sample)] = end - begin;
+  };
+  const int threads = threads_for(A.nnz());
+  std::vector<std::vector<bool>> seen(static_cast<size_t>(threads),
+                                      std::vector<bool>(static_cast<size_t>(A.cols / kLine + 1)));
+  Dispenser dispenser(samples, threads);
+  parallel_region(threads, [&](Team& team) {
+    dispenser.run(team, 0, [&](Offset sample) { count(sample, seen[static_cast<size_t>(team.rank())]); });
+  });
+  Offset all_lines = 0, all_entries = 1;
+  for (size_t s = 0; s < lines.size(); ++s) {
+    all_lines += lines[s];
+    all_entries += entries[s];
+  }
+  return static_cast<double>(all_lines) / static_cast<double>(all_entries);
+}
+
+// Rows that would be added to by every few entries of their block, each waiting for the one before, are left out.
+Offset giant_length(const CsrView<double>& A, Offset block_rows) {
+  return std::max(kGiantRow, block_rows * (A.nnz() / A.rows + 1) / 8);
+}
+
+void cut(const CsrView<double>& A, Offset giant_from, Tiles& tiles) {
+  for (Offset begin = 0; begin < A.rows; begin += tiles.block_rows) {
+    const Offset end = std::min(begin + tiles.block_rows, A.rows);
+    const Offset giant_begin = static_cast<Offset>(tiles.giants.size());
+    for (Offset row = begin; row < end; ++row) {
+      if (A.row_ptr[row + 1] - A.row_ptr[row] < giant_from) continue;
+      const Offset first = static_cast<Offset>(tiles.parts.size());
+      append_parts(A.row_ptr[row], A.row_ptr[row + 1], tiles.parts);
+      tiles.giants.push_back(GiantRow{row, first, static_cast<Offset>(tiles.parts.size()) - first});
+    }
+    tiles.blocks.push_back(RowBlock{begin, end, giant_begin, static_cast<Offset>(tiles.giants.size())});
+  }
+}
+
+Offset entries_of(const CsrView<double>& A, const Tiles& tiles, const RowBlock& block) {
+  Offset entries = A.row_ptr[block.row_end] - A.row_ptr[block.row_begin];
+  for (Offset g = block.giant_begin; g < block.giant_end; ++g) {
+    const Offset row = tiles.giants[static_cast<size_t>(g)].row;
+    entries -= A.row_ptr[row + 1] - A.row_ptr[row];
+  }
+  return entries;
+}
+
+// Counting sort of one block by cache line of x; within a line the entries keep the order of the rows. `first` is the
+// place of its first entry, `line` holds a counter for each cache line.
+void sort_block(const CsrView<double>& A, Tiles& tiles, Offset b, Offset first, Offset giant_from,
+                std::vector<Offset>& line) {
+  const RowBlock& block = tiles.blocks[static_cast<size_t>(b)];
+  const auto each_row = [&](auto visit) {
+    for (Offset row = block.row_begin; row < block.row_end; ++row)
+      if (A.row_ptr[row + 1] - A.row_ptr[row] < giant_from) visit(row, A.row_ptr[row], A.row_ptr[row + 1]);
+  };
+  const auto counter = [&](Offset i) -> Offset& { return line[static_cast<size_t>(A.col_idx[i] / kLine)]; };
+  std::fill(line.begin(), line.end(), 0);
+  each_row([&](Offset, Offset begin, Offset end) {
+    for (Offset i = begin; i < end; ++i) ++counter(i);
+  });
+  for (Offset& place : line) {
+    const Offset entries = place;
+    place = first;
+    first += entries;
+  }
+  for (Offset w = 0; w < tiles.windows; ++w)
+    tiles.start[b * tiles.windows + w] = line[static_cast<size_t>(w * kWindow / kLine)];
+  each_row([&](Offset row, Offset begin, Offset end) {
+    const uint32_t local = static_cast<uint32_t>(row - block.row_begin) << kWindowBits;
+    for (Offset i = begin; i < end; ++i) {
+      const Offset to = counter(i)++;
+      tiles.place[to] = local | static_cast<uint32_t>(A.col_idx[i] & (kWindow - 1));
+      tiles.values[to] = A.values[i];
+    }
+  });
 }
 
 }  // namespace
 
-bool worth_tiling(const CsrView<double>& A) {
-  if (A.rows < kLeastRows * kLeastTasks || A.cols < 2 * kCacheElements || A.nnz() < 4 * A.rows) return false;
-  return wanted_rows(A) <= 4 * kCacheElements;
+Offset tile_rows(const CsrView<double>& A) {
+  if (A.rows < kLeastRows * kLeastBlocks || A.cols < 2 * kCachedVector || A.nnz() < 4 * A.rows) return 0;
+  const double enough = A.cols <= kSharedVector ? 0.25 : 0.15;
+  const Offset most = std::min(kMostRows, A.rows / kLeastBlocks);
+  double lines = 1.0;
+  for (Offset rows = kLeastRows; rows <= most; rows = std::min(2 * rows, most)) {
+    lines = lines_per_entry(A, rows);
+    if (lines <= enough) return rows;
+    if (rows == most) break;
+  }
+  return lines <= 0.5 ? most : 0;
 }
 
-Tiles make_tiles(const CsrView<double>& A) {
+Tiles make_tiles(const CsrView<double>& A, Offset block_rows) {
   Tiles tiles;
-  const Offset most = std::min(kCacheElements, std::max(kLeastRows, A.rows / kLeastTasks));
-  PlanLimits limits;
-  limits.task_rows = std::min(std::max(wanted_rows(A), kLeastRows), most);
-  const Offset mean_cost = limits.task_rows * (A.nnz() / std::max<Offset>(1, A.rows) + kRowCost + 1);
-  limits.task_cost = 2 * mean_cost;
-  // A longer row would be added to by every few entries, each waiting for the one before.
-  limits.giant_row = std::max(limits.giant_row, mean_cost / 8);
-  tiles.plan = plan_rows(A.row_ptr, A.rows, limits);
-
-  const std::vector<RowTask>& tasks = tiles.plan.tasks;
-  const Offset count = static_cast<Offset>(tasks.size());
   tiles.windows = (A.cols + kWindow - 1) / kWindow;
-  tiles.start = Buffer<Offset>(count * tiles.windows + 1);
-  std::vector<Offset> first(tasks.size() + 1, 0);
-  for (size_t t = 0; t < tasks.size(); ++t) {
-    const RowTask& task = tasks[t];
-    first[t + 1] = first[t] + (task.giant >= 0 ? 0 : A.row_ptr[task.row_end] - A.row_ptr[task.row_begin]);
-  }
-  tiles.start[count * tiles.windows] = first.back();
+  tiles.block_rows = block_rows;
+  const Offset giant_from = giant_length(A, block_rows);
+  cut(A, giant_from, tiles);
+  const Offset blocks = static_cast<Offset>(tiles.blocks.size());
+  std::vector<Offset> first(1, 0);
+  for (const RowBlock& block : tiles.blocks) first.push_back(first.back() + entries_of(A, tiles, block));
+  tiles.start = Buffer<Offset>(blocks * tiles.windows + 1);
+  tiles.start[blocks * tiles.windows] = first.back();
   tiles.place = Buffer<uint32_t>(first.back());
   tiles.values = Buffer<double>(first.back());
 
   const int threads = threads_for(A.nnz());
-  const Offset lines = A.cols / kLine + 2;
-  std::vector<std::vector<Offset>> next(static_cast<size_t>(threads));  // counting sort of a block by line of x
-  for (std::vector<Offset>& counters : next) counters.resize(static_cast<size_t>(lines));
-  Dispenser dispenser(count, threads);
+  std::vector<std::vector<Offset>> lines(static_cast<size_t>(threads),
+                                         std::vector<Offset>(static_cast<size_t>(A.cols / kLine + 1)));
+  Dispenser dispenser(blocks, threads);
   parallel_region(threads, [&](Team& team) {
-    Offset* line = next[static_cast<size_t>(team.rank())].data();
-    dispenser.run(team, 0, [&](Offset t) {
-      const RowTask& task = tasks[static_cast<size_t>(t)];
-      Offset* start = tiles.start.data() + t * tiles.windows;
-      if (task.giant >= 0) {
-        std::fill(start, start + tiles.windows, first[static_cast<size_t>(t)]);
-        return;
-      }
-      std::fill(line, line + lines, 0);
-      for (Offset i = A.row_ptr[task.row_begin]; i < A.row_ptr[task.row_end]; ++i) ++line[A.col_idx[i] / kLine + 1];
-      line[0] = first[static_cast<size_t>(t)];
-      for (Offset l = 1; l < lines; ++l) line[l] += line[l - 1];
-      for (Offset w = 0; w < tiles.windows; ++w) start[w] = line[w * kWindow / kLine];
-      for (Offset row = task.row_begin; row < task.row_end; ++row) {
-        const uint32_t place = static_cast<uint32_t>(row - task.row_begin) << kWindowBits;
-        for (Offset i = A.row_ptr[row]; i < A.row_ptr[row + 1]; ++i) {
-          const Offset to = line[A.col_idx[i] / kLine]++;
-          tiles.place[to] = place | static_cast<uint32_t>(A.col_idx[i] & (kWindow - 1));
-          tiles.values[to] = A.values[i];
-        }
-      }
+    dispenser.run(team, 0, [&](Offset b) {
+      sort_block(A, tiles, b, first[static_cast<size_t>(b)], giant_from, lines[static_cast<size_t>(team.rank())]);
     });
   });
   return tiles;

@@ -13,35 +13,33 @@ TestMatrix uneven_matrix(Offset cols) {
   });
 }
 
-void check_plan(const TestMatrix& A, const PlanLimits& limits, const std::string& where) {
-  const RowPlan plan = plan_rows(A.row_ptr.data(), A.rows(), limits);
-  Offset next = 0, partials = 0;
+void check_plan(const TestMatrix& A, const std::string& where) {
+  const RowPlan plan = plan_rows(A.row_ptr.data(), A.rows());
+  Offset next = 0, parts = 0;
   for (const RowTask& task : plan.tasks) {
-    if (task.giant < 0) {
-      CHECK(task.row_begin == next && task.row_end > task.row_begin, where);
-      CHECK(task.row_end - task.row_begin <= limits.task_rows && task.row_end - task.row_begin <= plan.task_rows,
-            where);
-      next = task.row_end;
+    CHECK(task.row_begin == next && task.row_end > next && task.row_end - next <= kTaskRows, where);
+    next = task.row_end;
+    const Offset begin = A.row_ptr[static_cast<size_t>(task.row_begin)];
+    const Offset end = A.row_ptr[static_cast<size_t>(task.row_end)];
+    if (task.parts == 0) {
+      CHECK(end - begin < kTaskCost || task.row_end == task.row_begin + 1, where);
       continue;
     }
-    const GiantRow& giant = plan.giants[static_cast<size_t>(task.giant)];
-    CHECK(task.row_begin == giant.row && task.row_end == giant.row + 1, where);
-    CHECK(task.row_begin == (task.part == 0 ? next : next - 1), where);
-    CHECK(giant.first_partial + task.part == partials, where);
-    ++partials;
-    next = task.row_end;
+    CHECK(task.first_part == parts && task.row_end == task.row_begin + 1 && end - begin >= kGiantRow, where);
+    for (Offset p = 0; p < task.parts; ++p, ++parts) {
+      const GiantPart& part = plan.parts[static_cast<size_t>(parts)];
+      CHECK(part.begin == begin + p * kGiantPart, where);
+      CHECK(part.end == (p + 1 < task.parts ? part.begin + kGiantPart : end), where);
+    }
   }
-  CHECK(next == A.rows() && partials == plan.partials, where);
+  CHECK(next == A.rows() && parts == static_cast<Offset>(plan.parts.size()), where);
 }
 
 void test_plans() {
-  check_plan(uneven_matrix(1000), PlanLimits{}, "uneven");
-  check_plan(TestMatrix{}, PlanLimits{}, "no rows");
-  for (const Offset rows : {1, 31, 33, 5000}) {
-    const TestMatrix A = random_matrix(rows, 100, 3, [](Offset row) { return row % 9; });
-    check_plan(A, PlanLimits{}, std::to_string(rows) + " rows");
-    check_plan(A, PlanLimits{20, 3, 7}, std::to_string(rows) + " rows, tiny tasks");
-  }
+  check_plan(uneven_matrix(1000), "uneven");
+  check_plan(TestMatrix{}, "no rows");
+  for (const Offset rows : {1, 31, 33, 1024, 1025, 50000})
+    check_plan(random_matrix(rows, 100, 3, [](Offset row) { return row % 9; }), std::to_string(rows) + " rows");
 }
 
 void check_product(const TestMatrix& A, Offset k, const std::string& name) {
@@ -90,40 +88,47 @@ void test_transpose() {
   CHECK(std::fabs(left - right) <= 1e-10 * (1.0 + std::fabs(left)), "x.(A y) = (A'x).y");
 }
 
-// Each entry stands once in its tile; entries of one block and window rise by cache line of x.
+// Each entry stands once, in its tile or in a part of a giant row; entries of one tile rise by cache line of x.
 void test_tiles() {
   const TestMatrix A = random_matrix(150000, 200000, 19, [](Offset row) { return row == 700 ? 90000 : row % 13; });
-  CHECK(worth_tiling(A.view()), "large");
-  CHECK(!worth_tiling(random_matrix(2000, 2000, 1, [](Offset) { return 9; }).view()), "small");
-  const Tiles tiles = make_tiles(A.view());
-  Vector row_sums(static_cast<size_t>(A.rows()), 0.0), plain(row_sums);
+  CHECK(tile_rows(A.view()) > 0, "large");
+  CHECK(tile_rows(random_matrix(2000, 2000, 1, [](Offset) { return 9; }).view()) == 0, "small");
+  const Tiles tiles = make_tiles(A.view(), 5000);
+  const auto count = [](Offset row, Offset column) {
+    return static_cast<double>(row) + 0.5 * static_cast<double>(column);
+  };
+  double sum = 0.0, expected = 0.0, values = 0.0;
   Offset entries = 0;
   bool sorted = true, inside = true;
-  for (size_t t = 0; t < tiles.plan.tasks.size(); ++t) {
-    const RowTask& task = tiles.plan.tasks[t];
+  for (size_t b = 0; b < tiles.blocks.size(); ++b) {
+    const RowBlock& block = tiles.blocks[b];
+    CHECK(block.row_begin == static_cast<Offset>(b) * 5000, "blocks");
     for (Offset w = 0; w < tiles.windows; ++w) {
-      const Offset begin = tiles.start[static_cast<Offset>(t) * tiles.windows + w];
-      const Offset end = tiles.start[static_cast<Offset>(t) * tiles.windows + w + 1];
-      for (Offset i = begin; i < end; ++i, ++entries) {
-        const Offset row = task.row_begin + (tiles.place[i] >> kWindowBits);
-        const Offset column = w * kWindow + (tiles.place[i] & (kWindow - 1));
-        inside &= task.giant < 0 && row < task.row_end && column < A.cols;
-        sorted &=
-            i == begin || (tiles.place[i] & (kWindow - 1)) / kLine >= (tiles.place[i - 1] & (kWindow - 1)) / kLine;
-        row_sums[static_cast<size_t>(row)] += tiles.values[i] * static_cast<double>(column + 1);
+      const Offset* start = tiles.start.data() + static_cast<Offset>(b) * tiles.windows + w;
+      for (Offset i = start[0]; i < start[1]; ++i, ++entries) {
+        const Offset local = tiles.place[i] & (kWindow - 1);
+        const Offset row = block.row_begin + (tiles.place[i] >> kWindowBits), column = w * kWindow + local;
+        inside &= row < block.row_end && column < A.cols;
+        sorted &= i == start[0] || local / kLine >= (tiles.place[i - 1] & (kWindow - 1)) / kLine;
+        sum += count(row, column);
+        values += tiles.values[i];
       }
     }
   }
-  for (const GiantRow& giant : tiles.plan.giants)
-    for (Offset i = A.row_ptr[static_cast<size_t>(giant.row)]; i < A.row_ptr[static_cast<size_t>(giant.row) + 1];
-         ++i, ++entries)
-      row_sums[static_cast<size_t>(giant.row)] +=
-          A.values[static_cast<size_t>(i)] * (A.col_idx[static_cast<size_t>(i)] + 1.0);
+  for (const GiantRow& giant : tiles.giants)
+    for (Offset p = giant.first_part; p < giant.first_part + giant.parts; ++p)
+      for (Offset i = tiles.parts[static_cast<size_t>(p)].begin; i < tiles.parts[static_cast<size_t>(p)].end;
+           ++i, ++entries) {
+        sum += count(giant.row, A.col_idx[static_cast<size_t>(i)]);
+        values += A.values[static_cast<size_t>(i)];
+      }
   for (Offset row = 0; row < A.rows(); ++row)
-    for (Offset i = A.row_ptr[static_cast<size_t>(row)]; i < A.row_ptr[static_cast<size_t>(row) + 1]; ++i)
-      plain[static_cast<size_t>(row)] += A.values[static_cast<size_t>(i)] * (A.col_idx[static_cast<size_t>(i)] + 1.0);
-  CHECK(inside && sorted && entries == A.nnz(), "entries");
-  CHECK(tiles.plan.giants.size() == 1 && distance(row_sums, plain) < 1e-9, "sums");
+    for (Offset i = A.row_ptr[static_cast<size_t>(row)]; i < A.row_ptr[static_cast<size_t>(row) + 1]; ++i) {
+      expected += count(row, A.col_idx[static_cast<size_t>(i)]);
+      values -= A.values[static_cast<size_t>(i)];
+    }
+  CHECK(inside && sorted && entries == A.nnz() && tiles.giants.size() == 1, "entries");
+  CHECK(sum == expected && std::fabs(values) < 1e-8, "sums");  // halves of whole numbers: exact
 }
 
 // What the caller gets wrong is refused, by name, before anything is read through it.
