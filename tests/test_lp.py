@@ -334,3 +334,30 @@ def test_raise_for_status_is_the_users_choice():
     assert isinstance(solution, Solution)
     with pytest.raises(NotOptimal, match="iteration limit"):
         solution.raise_for_status()
+
+
+# ---- units -----------------------------------------------------------------------------------------------------------
+def test_a_large_unit_does_not_hide_the_plan():
+    """max t, goods counted in 1e-12 of their demand: x = t = 0 has residuals of 1e-12 and is no optimum."""
+    K = np.array([[1.0, 0.0, -1e12], [-0.3, 1.0, -2e12], [1e-5, 2e-5, 0.0]])
+    lp = LinearProgram([0.0, 0.0, -1.0], K, [0.0, 0.0, -INF], [INF, INF, 5e7], maximise=True)
+    right = 5.0 / 5.6  # x1 = t e12, x2 = 2.3 t e12: 1e7 t + 4.6e7 t = 5e7
+    plain = solve_lp(lp, 1e-6, iteration_limit=20_000)
+    assert plain.status is not Status.OPTIMAL or plain.objective == pytest.approx(right, rel=1e-3)
+    prices, basket = np.array([2e-5, 2e-5]), 4e7
+    valued = solved(lp, 1e-6, value_scaling=(np.append(prices, 1 / 5e7), np.append(prices, basket)))
+    assert valued.objective == pytest.approx(right, rel=1e-5)
+
+
+def test_the_units_of_costs_and_sides_do_not_matter():
+    lp, _ = netlib("adlittle")
+    base = solve_lp(lp, 1e-15, backend="reference", iteration_limit=400)
+    for money, goods in ((2.0**40, 1.0), (2.0**-40, 1.0), (1.0, 2.0**30), (2.0**-20, 2.0**-30)):
+        other = LinearProgram(
+            money * lp.c, lp.K, goods * lp.row_lower, goods * lp.row_upper, goods * lp.lower, goods * lp.upper
+        )
+        solution = solve_lp(other, 1e-15, backend="reference", iteration_limit=400)
+        np.testing.assert_allclose(solution.info.history[-1]["weight"], base.info.history[-1]["weight"], rtol=0.05)
+        assert solution.info.history[-1]["objective"] == pytest.approx(
+            money * goods * base.info.history[-1]["objective"], rel=1e-6
+        )

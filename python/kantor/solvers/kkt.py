@@ -65,6 +65,8 @@ class Kkt:
             self.plain_cols = self.side(scaled.lower, scaled.upper, s.column / s.objective, None)
         self._b_norm = side_norm(lp.row_lower, lp.row_upper)
         self._c_norm = host_norm(lp.c)
+        self._scaled_b_norm = side_norm(scaled.row_lower, scaled.row_upper)
+        self._scaled_c_norm = host_norm(scaled.c)
 
     def side(self, lower: FloatArray, upper: FloatArray, unit: FloatArray, curved: Any) -> Side:
         """``curved`` columns get every sign and no bounds here: their share is computed on the host."""
@@ -75,7 +77,7 @@ class Kkt:
             low[curved], high[curved] = -np.inf, np.inf
             finite_lower[curved] = finite_upper[curved] = 0.0
         put, length = self.backend.from_host, lower.size
-        work = [self.backend.zeros(length) for _ in range(3)]
+        work = [self.backend.zeros(length) for _ in range(5)]
         return Side(
             put(finite_lower), put(finite_upper), put(low), put(high), put(unit), self.backend.zeros(length), work
         )
@@ -97,35 +99,58 @@ class Kkt:
     def residuals(self, x: Array, y: Array) -> Residuals:
         """The residuals of the scaled point in original units; y has the signs its rows admit, x lies in its bounds.
 
-        Formulas in kantor.solvers.termination. NaN anywhere in x or y makes a residual NaN.
+        Formulas in kantor.solvers.termination. Beside them the residuals of the scaled program are looked at, relative
+        to its own sizes: ||K x - clip|| / (||b|| + ||x||) and ||rho - admissible|| / (||c|| + ||y||), all scaled
+        (||K|| <= 1 there). NaN anywhere in x or y makes a residual NaN.
         """
-        b, rows, cols, s = self.backend, self.rows, self.cols, self.scaling
-        activity, off, share = rows.work
-        rho, positive, part = cols.work
+        b, rows, cols = self.backend, self.rows, self.cols
+        activity, off, off_in_units, y_positive, y_negative = rows.work
+        rho, positive, negative, viol_in_units, _ = cols.work
         b.matvec(self.A, x, activity)
         b.clip(activity, self.row_lower, self.row_upper, off)
         b.axpby(-1.0, activity, 1.0, off)
-        b.multiply(off, rows.unit, off)
+        b.multiply(off, rows.unit, off_in_units)
+        b.clip(y, rows.zero, rows.high, y_positive)
+        b.clip(y, rows.low, rows.zero, y_negative)
         b.rmatvec(self.A, y, rho)
         b.axpby(1.0, self.c, -1.0, rho)
+        if self.user_set is not None:
+            return self._residuals_on_a_set(self.user_set, x)
         curved = self._curved(x, rho) if self.columns.size else None
-        infimum = 0.0
-        if self.user_set is None:
-            self.split(cols, rho, part, positive)
-            b.multiply(rho, cols.unit, rho)
-        else:
-            infimum = self._off_the_set(self.user_set, x, rho, positive, part)
-        b.clip(y, rows.zero, rows.high, share)
-        b.clip(y, rows.low, rows.zero, activity)
-        pairs = [(off, off), (rho, rho), (self.c, x), (rows.finite_lower, share), (rows.finite_upper, activity)]
-        pairs += [(cols.finite_lower, positive), (cols.finite_upper, part)]
-        off2, viol2, cx, *dual = (float(v) for v in b.dot(pairs))
-        unit = s.primal * s.objective
-        P, D, c_norm = cx / unit, sum(dual) / unit + infimum, self._c_norm
+        self.split(cols, rho, negative, positive)
+        b.multiply(rho, cols.unit, viol_in_units)
+        pairs = [(v, v) for v in (off_in_units, viol_in_units, off, rho, x, y)]
+        pairs += [(self.c, x), (rows.finite_lower, y_positive), (rows.finite_upper, y_negative)]
+        pairs += [(cols.finite_lower, positive), (cols.finite_upper, negative)]
+        off2, viol2, scaled_off2, scaled_viol2, x2, y2, cx, *dual = (float(v) for v in b.dot(pairs))
+        unit = self.scaling.primal * self.scaling.objective
+        P, D, c_norm = cx / unit, sum(dual) / unit, self._c_norm
         if curved is not None:
-            value, infima, wrong, c_norm = curved
-            P, D, viol2 = P + value, D + infima, viol2 + wrong * wrong
+            value, infima, wrong, wrong_scaled, c_norm = curved
+            P, D, viol2, scaled_viol2 = P + value, D + infima, viol2 + wrong, scaled_viol2 + wrong_scaled
+        scaled = max(
+            _ratio(scaled_off2, self._scaled_b_norm + math.sqrt(x2)),
+            _ratio(scaled_viol2, self._scaled_c_norm + math.sqrt(y2)),
+        )
         primal, dual_residual = math.sqrt(off2) / (1.0 + self._b_norm), math.sqrt(viol2) / (1.0 + c_norm)
+        return Residuals(primal, dual_residual, relative_gap(P, D), P, D, scaled)
+
+    def _residuals_on_a_set(self, user_set: UserSet, x: Array) -> Residuals:
+        """The same with a user's set instead of the box; expects the rows' workspace and cols.work[0] = rho filled."""
+        b, s, rows = self.backend, self.scaling, self.rows
+        _, _, off_in_units, y_positive, y_negative = rows.work
+        rho, moved, *_ = self.cols.work
+        infimum = user_set.infimum(b.to_host(rho) / s.objective, b.to_host(x) / s.primal)
+        # Columns have the common scale s_p, so x' - (s_p/s_o) rho' is s_p (x - rho).
+        b.axpby(1.0, x, -s.primal / s.objective, rho)
+        b.copy(user_set.project_scaled(rho), moved)
+        b.axpby(1.0 / s.primal, x, -1.0 / s.primal, moved)
+        pairs = [(off_in_units, off_in_units), (moved, moved), (self.c, x)]
+        pairs += [(rows.finite_lower, y_positive), (rows.finite_upper, y_negative)]
+        off2, moved2, cx, *dual = (float(v) for v in b.dot(pairs))
+        unit = s.primal * s.objective
+        P, D = cx / unit, sum(dual) / unit + infimum
+        primal, dual_residual = math.sqrt(off2) / (1.0 + self._b_norm), math.sqrt(moved2) / (1.0 + self._c_norm)
         return Residuals(primal, dual_residual, relative_gap(P, D), P, D)
 
     def split(self, side: Side, rho: Array, part: Array, positive: Array) -> None:
@@ -136,32 +161,27 @@ class Kkt:
         b.clip(part, side.zero, side.high, positive)
         b.axpby(-1.0, positive, 1.0, part)
 
-    def _off_the_set(self, user_set: UserSet, x: Array, rho: Array, positive: Array, part: Array) -> float:
-        """rho <- x - projection(x - rho) in original units; the bounds' shares <- 0; return the infimum."""
-        b, s = self.backend, self.scaling
-        host = self.backend.to_host
-        infimum = user_set.infimum(host(rho) / s.objective, host(x) / s.primal)
-        # Columns have the common scale s_p, so x' - (s_p/s_o) rho' is s_p (x - rho).
-        b.axpby(1.0, x, -s.primal / s.objective, rho)
-        b.copy(user_set.project_scaled(rho), part)
-        b.axpby(1.0 / s.primal, x, -1.0 / s.primal, part)
-        b.copy(part, rho)
-        b.copy(self.cols.zero, positive)
-        b.copy(self.cols.zero, part)
-        return infimum
-
-    def _curved(self, x: Array, rho: Array) -> tuple[float, float, float, float]:
-        """Of the columns with a term: value, infimum, norm of the inadmissible part, and the norm of the gradient."""
+    def _curved(self, x: Array, rho: Array) -> tuple[float, float, float, float, float]:
+        """Of the columns with a term: value, infimum, squared norm of the inadmissible part in original and in scaled
+        units, and the norm of the whole gradient c + phi'(x)."""
         j, s, lp = self.columns, self.scaling, self.lp
         assert self.column_terms is not None
         at = np.clip(self.backend.to_host(x)[j] / s.column[j] / s.primal, lp.lower[j], lp.upper[j])
         reduced = self.backend.to_host(rho)[j] * s.column[j] / s.objective
         part, infima = separable.admissible(self.column_terms, reduced, at, lp.lower[j], lp.upper[j])
+        wrong = reduced - part
+        wrong_scaled = wrong / s.column[j] * s.objective
         slopes = separable.slope(self.column_terms, at)
         g = lp.c[j] + np.where(np.isfinite(slopes), slopes, 0.0)
         others = max(0.0, self._c_norm**2 - float(np.dot(lp.c[j], lp.c[j])))
         value = float(np.sum(separable.value(self.column_terms, at)))
-        return value, float(np.sum(infima)), host_norm(reduced - part), math.hypot(math.sqrt(others), host_norm(g))
+        return (
+            value,
+            float(np.sum(infima)),
+            float(np.dot(wrong, wrong)),
+            float(np.dot(wrong_scaled, wrong_scaled)),
+            math.hypot(math.sqrt(others), host_norm(g)),
+        )
 
     # ---- scalars of the iteration ------------------------------------------------------------------------------
     def movement(self, s: PdhgState) -> tuple[float, float, float]:
@@ -184,3 +204,8 @@ class Kkt:
         for way, hat, anchor in ((way_x, s.x_hat, s.x_anchor), (way_y, s.y_hat, s.y_anchor)):
             b.copy(hat, way)
             b.axpby(-1.0, anchor, 1.0, way)
+
+
+def _ratio(squared: float, size: float) -> float:
+    """A norm relative to a size; zero if it is zero."""
+    return math.sqrt(squared) / size if squared > 0.0 and size > 0.0 else math.sqrt(squared)

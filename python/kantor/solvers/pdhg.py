@@ -260,6 +260,7 @@ class Pdhg:
             "primal_residual": residuals.primal,
             "dual_residual": residuals.dual,
             "gap": residuals.gap,
+            "scaled_residual": residuals.scaled,
             "objective": self.in_user_sense(residuals.objective),
             "dual_objective": self.in_user_sense(residuals.dual_objective),
             "weight": self.state.weight,

@@ -218,8 +218,8 @@ class RaySearch:
         """Whether D0 of dy, clipped to the rows' signs (left in rows.work[0]), beats its violation at this size."""
         kkt = self.kkt
         b, rows, cols = kkt.backend, kkt.rows, kkt.plain_cols
-        ray, positive, negative = rows.work
-        rho, high_part, low_part = cols.work
+        ray, positive, negative, *_ = rows.work
+        rho, high_part, low_part, *_ = cols.work
         b.clip(dy, rows.low, rows.high, ray)
         b.rmatvec(kkt.A, ray, low_part)
         self.products += 1
@@ -235,7 +235,7 @@ class RaySearch:
     def _dual_hint(self, dx: Array, size_y: float) -> bool:
         """Whether -c.dx, dx clipped to the recession cone (left in cols.work[0]), beats its violation at this size."""
         b, kkt = self.kkt.backend, self.kkt
-        d, (moved, inside, _) = kkt.plain_cols.work[0], kkt.rows.work
+        d, (moved, inside, *_) = kkt.plain_cols.work[0], kkt.rows.work
         b.clip(dx, self._low, self._high, d)
         b.matvec(kkt.A, d, moved)
         self.products += 1

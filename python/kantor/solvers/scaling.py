@@ -7,7 +7,9 @@ With row scale dr, column scale dc, and the numbers s_p, s_o the scaled program 
 
 Ruiz divides row i by sqrt(max_j |K_ij|) and column j by sqrt(max_i |K_ij|), several times; Pock-Chambolle (alpha = 1)
 divides by the square roots of the row and column sums of |K_ij|, after which ||K'||_2 <= 1 (Schur's test). Then
-s_p = 1/(1 + ||b/dr||), s_o = 1/(1 + ||c/dc||). Source: arXiv 2106.04756 section 3.2; value scaling is ours.
+s_p = 1/||b/dr||, s_o = 1/||c/dc||, so that costs and sides may be counted in any unit: with 1/(1 + ||.||), the usual
+choice, a plan whose costs are 1e-12 of a large unit is solved as if it had none. Source: arXiv 2106.04756 section 3.2
+for the two equilibrations; value scaling and the last step are ours.
 """
 
 from __future__ import annotations
@@ -93,8 +95,8 @@ def scale_program(
     equilibrate(lp.K, row, column, options.ruiz_iterations, scale_columns)
     c = lp.c / column
     row_lower, row_upper = lp.row_lower / row, lp.row_upper / row
-    primal = 1.0 / (1.0 + side_norm(row_lower, row_upper))
-    objective = 1.0 / (1.0 + _cost_norm(lp, c, column))
+    primal = 1.0 / _size(side_norm(row_lower, row_upper), side_norm(lp.lower * column, lp.upper * column))
+    objective = 1.0 / _size(_cost_norm(lp, c, column), 0.0)
     terms = None if lp.terms is None else lp.terms.scaled(1.0 / (primal * column), objective * primal)
     K = _scaled_matrix(lp.K, row, column)
     return ScaledProgram(
@@ -180,6 +182,11 @@ def _scaled_matrix(K: Any, row: FloatArray, column: FloatArray) -> Any:
     scaled = sp.csr_array((data, K.indices, K.indptr), shape=K.shape, copy=False)
     scaled.has_canonical_format = True
     return scaled
+
+
+def _size(norm_of_sides: float, norm_of_bounds: float) -> float:
+    """The size to divide by: the sides', unless they are dust next to the bounds; 1 if there is neither."""
+    return norm_of_sides if norm_of_sides > 1e-8 * norm_of_bounds else norm_of_bounds or 1.0
 
 
 def _cost_norm(lp: LinearProgram, c: FloatArray, column: FloatArray) -> float:

@@ -25,21 +25,26 @@ from .problem import FloatArray, LinearProgram
 
 @dataclass(frozen=True)
 class Residuals:
-    """The three relative residuals of a point and both objectives (minimisation, without the constant)."""
+    """The three relative residuals of a point and both objectives (minimisation, without the constant).
+
+    ``scaled`` is the larger of the primal and dual residuals of the equilibrated program, zero where only the original
+    one was looked at. It keeps rows and columns honest that are small only because of their units.
+    """
 
     primal: float
     dual: float
     gap: float
     objective: float
     dual_objective: float
+    scaled: float = 0.0
 
     @property
     def worst(self) -> float:
-        """The largest of the three; NaN counts as infinite."""
-        return max(math.inf if math.isnan(r) else r for r in (self.primal, self.dual, self.gap))
+        """The largest of them; NaN counts as infinite."""
+        return max(math.inf if math.isnan(r) else r for r in (self.primal, self.dual, self.gap, self.scaled))
 
     def within(self, tolerance: float) -> bool:
-        """Whether all three are at most ``tolerance``.
+        """Whether all are at most ``tolerance``.
 
         >>> Residuals(1e-7, 1e-7, 1e-6, 0.0, 0.0).within(1e-6), Residuals(1e-7, 1e-7, 1.1e-6, 0.0, 0.0).within(1e-6)
         (True, False)
