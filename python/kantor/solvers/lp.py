@@ -54,9 +54,10 @@ def solve_lp(
             |P - D|                      <= tolerance (1 + |P| + |D|)
 
         and x inside its bounds exactly, and the two residuals of the equilibrated program, relative to its own sizes,
-        below it as well (or a row that is small only because of its unit would not count). P = c.x + phi(x); D sums l_i y_i+ - u_i y_i- over the rows and the infimum of
-        rho_j x + phi_j(x) over [lower_j, upper_j] over the columns, taken at the admissible part of rho (where that
-        infimum is finite). D bounds the optimum as far as the dual residual is zero.
+        below it as well (or a row that is small only because of its unit would not count). P = c.x + phi(x); D sums
+        l_i y_i+ - u_i y_i- over the rows and the infimum of rho_j x + phi_j(x) over [lower_j, upper_j] over the
+        columns, taken at the admissible part of rho (where that infimum is finite). D bounds the optimum as far as the
+        dual residual is zero.
     method : str
         "pdhg" (what "auto" takes), or "highs": HiGHS' simplex, for small linear programs. Both are judged alike.
     backend : str or Backend
@@ -68,8 +69,8 @@ def solve_lp(
         Either may be None. A Solution also hands on its primal weight; a ray inside it is not used.
     on_progress : callable or None
         Called at every check of "pdhg" with a dict: iteration, primal_residual, dual_residual, gap, objective,
-        dual_objective, scaled_residual (the equilibrated program's), weight, seconds. What it returns is ignored; a KeyboardInterrupt it raises ends the solve
-        like Ctrl-C.
+        dual_objective, scaled_residual (the equilibrated program's), weight, seconds. What it returns is ignored; a
+        KeyboardInterrupt it raises ends the solve like Ctrl-C.
     value_scaling : (row values (M,), column values (N,)) or None
         Value of one unit of each row and of each column, all > 0, applied before equilibration: the iterates then do
         not depend on the units goods are counted in.
