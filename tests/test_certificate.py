@@ -14,7 +14,7 @@ from kantor.solvers.certificate import certify, merge, prove_infeasible, relativ
 from kantor.solvers.evaluate import Evaluator
 from kantor.solvers.problem import SeparableTerms, TermKind
 from kantor.solvers.program import PlanningProgram
-from kantor.solvers.repair import PlanPoint
+from kantor.solvers.repair import PlanPoint, Repair
 from kantor.solvers.rigour import GuardedMatrix, exact_dot, gamma, two_product
 from kantor.solvers.utilities import conjugate, demand, demand_slope, utility
 
@@ -293,6 +293,131 @@ def test_a_technique_that_uses_no_limited_resource_needs_prices_from_below():
     point = DualPoint(exact * (1 + 1e-6), rents, np.zeros(1))
     _, bound = BoundSearch(judge).best(point, np.ones(2), 5.0 / exact.sum(), 1e-6)
     assert abs(bound.value - 5.0 / exact.sum()) < 1e-10
+
+
+# ---- the searches, one by one ----------------------------------------------------------------------------------
+def joint_example():
+    """Two goods from two joint techniques and one that makes good 1 alone; one resource."""
+    return PlanningProgram.build(
+        "scale",
+        [[1.0, 0.5, 1.0], [0.5, 1.0, 0.0]],
+        [[0.1, 0.2, 0.2], [0.2, 0.1, 0.1]],
+        [1.0, 1.0],
+        resource_use=[[1.0, 1.2, 3.0]],
+        resource_upper=[10.0],
+    )
+
+
+def test_too_high_prices_are_scaled_down_to_validity():
+    judge = Evaluator(joint_example())
+    search, rents = BoundSearch(judge), np.ones(1)
+    high = DualPoint(np.array([0.9, 1.2]), rents, np.zeros(1))
+    excess, _, full = judge.column_excess(high.prices, rents, np.zeros(1), np.zeros(3))
+    assert excess.max() > 0
+    (scaled,) = search.scaled(high)
+    alpha = scaled.prices / high.prices
+    assert alpha == pytest.approx(np.min(full / (full + excess)), rel=1e-12)
+    after, guard, _ = judge.column_excess(scaled.prices, rents, np.zeros(1), np.zeros(3))
+    assert -1e-14 < (after + guard).max() <= 0
+    assert list(search.scaled(scaled)) == []
+
+
+def test_excess_is_cut_off_the_price_of_the_best_product():
+    judge = Evaluator(joint_example())
+    search, rents = BoundSearch(judge), np.ones(1)
+    high = DualPoint(np.array([0.9, 1.2]), rents, np.zeros(1))
+    cut = next(search.cut(high))
+    after, guard, _ = judge.column_excess(cut.prices, rents, np.zeros(1), np.zeros(3))
+    assert (after + guard).max() <= 0
+    assert (cut.prices <= high.prices).all()
+    assert (after > -0.05).any()  # no more than needed
+
+
+def test_sweeps_rise_to_the_least_costs():
+    """T from zero prices: the cheaper of two techniques decides, and the fixed point solves p = A'p + c for it."""
+    program = PlanningProgram.build(
+        "use", [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]], [[0.2, 0.3, 0.0], [0.1, 0.0, 0.2]], [1.0, 1.0], cost=[1.0, 2.0, 9.0]
+    )
+    search = BoundSearch(Evaluator(program))
+    point, none = DualPoint(np.zeros(2), np.zeros(0), np.zeros(0)), np.zeros(3, bool)
+    first = search.sweep(np.zeros(2), point, none)
+    assert first == pytest.approx([1.0, 2.0], rel=1e-11)
+    prices = first
+    for _ in range(100):
+        new = search.sweep(prices, point, none)
+        assert (new >= prices - 1e-11).all()
+        prices = new
+    exact = np.linalg.solve([[0.8, -0.1], [-0.3, 1.0]], [1.0, 2.0])
+    assert prices == pytest.approx(exact, rel=1e-10)
+    assert Evaluator(program).bound(prices, np.zeros(0), np.zeros(0)).value == pytest.approx(exact.sum(), rel=1e-10)
+    barred = search.sweep(np.zeros(2), point, np.array([True, False, False]))
+    assert barred == pytest.approx([9.0, 2.0], rel=1e-11)
+
+
+def test_blending_with_safe_prices():
+    judge = Evaluator(joint_example())
+    search, rents = BoundSearch(judge), np.ones(1)
+    high, safe = (
+        DualPoint(np.array([0.9, 1.2]), rents, np.zeros(1)),
+        DualPoint(np.array([0.2, 0.2]), rents, np.zeros(1)),
+    )
+    _, without = search.best(high, np.ones(3), 0.0, 0.0)
+    assert any(judge.bound(c.prices, c.rents, c.floor_rents).valid for c in search.candidates(high, np.ones(3), safe))
+    blended = search.blend(high, safe)
+    after, guard, _ = judge.column_excess(blended.prices, rents, np.zeros(1), np.zeros(3))
+    assert -1e-6 < (after + guard).max() <= 0
+    assert without.valid
+
+
+def two_sources(kind="use", **given):
+    """A good from a cheap technique with a capacity of 3 and a dear one without; it needs a tenth of itself."""
+    return PlanningProgram.build(kind, [[1.0, 1.0]], [[0.1, 0.1]], [9.0], capacity=[3.0, INF], **given)
+
+
+def test_rebuilding_moves_what_exceeds_a_capacity_to_the_other_techniques():
+    program = two_sources(cost=[1.0, 2.0])
+    repair = Repair(Evaluator(program), np.array([1.0, 2.0]))
+    for start in ([2.9, 1.0], [3.0, 6.9], [1e-9, 1e-9], [0.0, 0.0], [3.0, 0.0]):
+        plan = repair.rebuild(np.array(start), program.targets)
+        assert plan.sum() == pytest.approx(10.0, rel=1e-10)
+        assert plan[0] <= 3.0
+        assert Evaluator(program).check_plan(plan, np.nan, program.targets).feasible
+
+
+def test_lifting_adds_only_what_is_missing():
+    program = two_sources(cost=[1.0, 2.0])
+    repair = Repair(Evaluator(program), np.array([1.0, 2.0]))
+    plan = repair.lift(np.array([2.0, 7.99]), program.targets)
+    assert plan.sum() == pytest.approx(10.0, rel=1e-10)
+    assert (plan >= [2.0, 7.99]).all()
+    assert repair.lift(plan, program.targets) == pytest.approx(plan, rel=1e-15)
+
+
+def test_a_plan_outside_a_limit_is_blended_with_a_safe_one():
+    program = two_sources(cost=[2.0, 1.0], resource_use=[[1.0, 2.0]], resource_upper=[17.5], resource_lower=[5.0])
+    judge, none = Evaluator(program), DualPoint(np.zeros(1), np.zeros(1), np.zeros(1))
+    point, safe = (
+        PlanPoint(np.array([2.0, 8.0]), np.nan, program.targets),
+        PlanPoint(np.array([3.0, 7.1]), np.nan, program.targets),
+    )
+    assert not certify(judge, point, none).feasible
+    found = certify(judge, point, none, safe=safe)
+    assert found.feasible
+    assert judge.use.times(found.plan.activity)[0] == pytest.approx([17.5], rel=1e-9)
+
+
+def test_scale_is_cut_to_what_is_surely_made():
+    """A joint technique that no repair can raise: the plan delivers a little less than the approximate answer says."""
+    program = PlanningProgram.build(
+        "scale", [[1.0], [2.0]], [[0.5], [0.5]], [1.0, 3.0], resource_use=[[1.0]], resource_upper=[7.0]
+    )
+    found = certify(
+        Evaluator(program),
+        PlanPoint(np.array([7.0]), 3.6, 3.6 * program.targets),
+        DualPoint(np.array([0.0, 1.0]), np.ones(1), np.zeros(1)),
+    )
+    assert found.lower == pytest.approx(3.5, rel=1e-10)
+    assert found.lower <= 3.5 <= found.upper
 
 
 def test_two_certificates_merge_to_the_better_sides():

@@ -280,6 +280,7 @@ def test_supplies_from_outside_are_used_in_full():
 def test_more_from_outside_than_anyone_wants_is_worth_nothing():
     found = solve_program(supplied(4.0, second=0.0))
     assert found.status is Status.OPTIMAL
+    assert found.info.method == "reduced"
     assert found.consumption == pytest.approx([10.0, 0.0], rel=1e-9)
     assert found.prices[1] == pytest.approx(0.0, abs=1e-12)
     assert found.gap < 1e-9

@@ -82,7 +82,7 @@ class BoundSearch:
         if values is not None:
             yield values
         if safe is not None:
-            yield self._blend(point, self.clean(safe))
+            yield self.blend(point, self.clean(safe))
         for start in starts:
             prices = start.prices
             for count in SWEEPS:
@@ -90,15 +90,15 @@ class BoundSearch:
                     prices = self.sweep(prices, point, full)
                 swept = DualPoint(prices, point.rents, point.floor_rents)
                 yield swept
-                yield from self._scaled(swept)
+                yield from self.scaled(swept)
         for start in starts:
-            yield from self._cut(start)
+            yield from self.cut(start)
 
     def full_cost(self, point: DualPoint) -> FloatArray:
         """(m,) c + R'(rents - floor rents)."""
         return self.cost + self.program.resource_use.T @ (point.rents - point.floor_rents)
 
-    def _scaled(self, point: DualPoint) -> Iterator[DualPoint]:
+    def scaled(self, point: DualPoint) -> Iterator[DualPoint]:
         """All prices times the largest alpha <= 1 at which no technique without a capacity earns too much."""
         excess, guard, full = self.evaluator.column_excess(point.prices, point.rents, point.floor_rents, self.cost)
         over = (excess + guard > 0.0) & ~np.isfinite(self.program.capacity) & (full > 3.0 * guard)
@@ -107,7 +107,7 @@ class BoundSearch:
             alpha = float(np.min((full[over] - 2.0 * guard[over]) / top))
             yield DualPoint(flush(alpha * point.prices), point.rents, point.floor_rents)
 
-    def _cut(self, point: DualPoint) -> Iterator[DualPoint]:
+    def cut(self, point: DualPoint) -> Iterator[DualPoint]:
         """Take what techniques without a capacity earn too much off their best product's price, till none is left."""
         prices, endless = point.prices, ~np.isfinite(self.program.capacity)
         for _ in range(_CUTS):
@@ -118,7 +118,7 @@ class BoundSearch:
             prices = self._lowered(prices, over, (excess + 2.5 * guard)[over])
         cut = DualPoint(prices, point.rents, point.floor_rents)
         yield cut
-        yield from self._scaled(cut)
+        yield from self.scaled(cut)
 
     def _lowered(self, prices: FloatArray, at: np.ndarray[Any, Any], excess: FloatArray) -> FloatArray:
         """Prices less the excess of the techniques ``at``, each taken off the product that earns most."""
@@ -132,7 +132,7 @@ class BoundSearch:
         np.maximum.at(cut, made.indices[last], excess[column[last]] / made.data[last])
         return flush(np.maximum(prices - cut, 0.0))
 
-    def _blend(self, point: DualPoint, safe: DualPoint) -> DualPoint:
+    def blend(self, point: DualPoint, safe: DualPoint) -> DualPoint:
         """The least admixture of ``safe`` at which no technique without a capacity earns more than its full cost."""
         parts = []
         for at in (point, safe):
