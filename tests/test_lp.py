@@ -361,3 +361,12 @@ def test_the_units_of_costs_and_sides_do_not_matter():
         assert solution.info.history[-1]["objective"] == pytest.approx(
             money * goods * base.info.history[-1]["objective"], rel=1e-6
         )
+
+
+def test_broken_sparse_indices_and_complex_costs_are_caught_at_the_door():
+    K = sp.csr_array((np.ones(2), np.array([0, 1]), np.array([0, 1, 2])), shape=(2, 2))
+    K.indices[1] = 9
+    with pytest.raises(ProblemError, match="K: no valid sparse matrix"):
+        LinearProgram(np.ones(2), K)
+    with pytest.raises(ProblemError, match="c: has complex entries"):
+        LinearProgram(np.ones(2) * 1j, sp.eye_array(2))

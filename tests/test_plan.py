@@ -373,3 +373,9 @@ def test_diagnosis_of_a_possible_plan() -> None:
     found = Plan(two_ways(), [2.0], MinimiseUse("labour"), limits={"CO2": 5.0}).diagnose()
     assert found.status is Status.OPTIMAL
     assert "no conflict" in str(found)
+
+
+def test_a_limit_of_zero_leaves_nothing_and_says_so_exactly() -> None:
+    plan = Plan(kt.load_economy("eu_2006"), targets="total", limits={"labour": 0})
+    result = plan.solve()
+    assert (result.status, result.lower_bound, result.upper_bound, result.gap) == (kt.Status.OPTIMAL, 0.0, 0.0, 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kantor import Economy, Harmony, Limit, MinimiseUse, Plan, Status, load_plan
+from kantor import Economy, Harmony, Limit, MinimiseUse, Plan, Status, load_economy, load_plan
 from kantor.errors import ProblemError
 from kantor.planning.folder import check_writable, save_plan
 from kantor.planning.record import TABLES, digest, sha256_of
@@ -218,3 +218,33 @@ def test_a_loaded_plan_cannot_be_saved_elsewhere(result: PlanResult, tmp_path: P
     loaded = load_plan(result.save(tmp_path / "plan"))
     with pytest.raises(ProblemError, match="copy that folder"):
         save_plan(loaded, tmp_path / "other")
+
+
+def test_a_file_called_plan_json_does_not_make_a_folder_ours(tmp_path: Path, result: PlanResult) -> None:
+    folder = tmp_path / "mine"
+    (folder / "input").mkdir(parents=True)
+    (folder / "plan.json").write_text('{"my": "own"}')
+    (folder / "input" / "mine.csv").write_text("x")
+    for attempt in (lambda: result.save(folder), lambda: check_writable(folder)):
+        with pytest.raises(ProblemError, match="no record of a kantor plan"):
+            attempt()
+    assert (folder / "input" / "mine.csv").read_text() == "x"
+
+
+def test_a_users_file_among_the_inputs_is_kept(tmp_path: Path, result: PlanResult) -> None:
+    folder = result.save(tmp_path / "plan")
+    (folder / "input").mkdir(exist_ok=True)
+    (folder / "input" / "mine.csv").write_text("x")
+    with pytest.raises(ProblemError, match=r"mine\.csv"):
+        result.save(folder)
+    assert (folder / "input" / "mine.csv").read_text() == "x"
+
+
+def test_a_plan_never_replaces_the_folder_it_reads(tmp_path: Path) -> None:
+    first = Plan(load_economy("eu_2006"), targets="total", limits={"labour": "100%"}).solve()
+    folder = first.save(tmp_path / "plan")
+    held = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    again = Plan(load_economy(folder / "input"), targets="total", limits={"labour": "102%"}).solve()
+    with pytest.raises(ProblemError, match="which this plan reads"):
+        again.save(folder)
+    assert held == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

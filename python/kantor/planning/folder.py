@@ -23,6 +23,7 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,6 @@ from ..solvers.solution import SolveInfo, Status
 from .limits import ResolvedLimit
 from .record import FORMAT, INPUT, TABLES, VERSION, digest, read_record, read_table, sha256_of
 from .result import PlanResult
-
-# What a plan folder may hold and lose when it is replaced; anything else in it is the user's.
-_OWN = {"plan.json", *TABLES, INPUT, "report.html"}
 
 
 def check_writable(folder: str | Path) -> None:
@@ -63,7 +61,9 @@ def save_plan(result: PlanResult, folder: str | Path) -> Path:
             f"{folder}: a plan loaded from {result.folder} has no economy to save with it; copy that folder"
         )
     target = Path(folder)
-    _check_replaceable(target)
+    plan = result.plan
+    read = [*plan.economy.sources, *(plan.scenario.files.values() if plan.scenario is not None else ())]
+    _check_replaceable(target, [Path(source.path) for source in read])
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".partial", dir=target.parent))
@@ -95,23 +95,41 @@ def load_plan(folder: str | Path) -> PlanResult:
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------
-def _check_replaceable(target: Path) -> None:
+def _check_replaceable(target: Path, inputs: Sequence[Path] = ()) -> None:
+    """Raise ProblemError unless ``target`` is free, empty, or a plan folder that holds nothing of the user's.
+
+    ``inputs`` are files the plan was made from: a folder that holds one of them is never replaced.
+    """
     if not target.exists():
         return
     if not target.is_dir():
         raise ProblemError(f"{target}: is a file, expected a folder")
     try:
-        held = {entry.name for entry in target.iterdir()}
+        held = {str(path.relative_to(target)) for path in target.rglob("*") if not path.is_dir()}
     except OSError as error:
         raise ProblemError(f"{target}: cannot be read: {error.strerror or error}") from error
     if held and "plan.json" not in held:
+        raise ProblemError(f"{target}: holds {min(held)!r} and is no plan folder; choose an empty or a new folder")
+    foreign = held - _written(target) if held else held
+    if foreign:
+        raise ProblemError(f"{target}: holds {min(foreign)!r} beside a plan; move it away or choose another folder")
+    place = target.resolve()
+    for path in inputs:
+        if path.resolve().is_relative_to(place):
+            raise ProblemError(f"{target}: holds {path.name!r}, which this plan reads; choose another folder")
+
+
+def _written(target: Path) -> set[str]:
+    """The files that kantor wrote to a plan folder, by its own record; anything else in it is the user's."""
+    try:
+        record = json.loads((target / "plan.json").read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise ValueError(record["format"])
+        return {"plan.json", "report.html", *TABLES, *record["tables"]}
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ProblemError(
-            f"{target}: holds {sorted(held)[0]!r} and is no plan folder; choose an empty or a new folder"
-        )
-    if held - _OWN:
-        raise ProblemError(
-            f"{target}: holds {sorted(held - _OWN)[0]!r} beside a plan; move it away or choose another folder"
-        )
+            f"{target / 'plan.json'}: is no record of a kantor plan; choose an empty or a new folder"
+        ) from error
 
 
 def _replace(partial: Path, target: Path) -> None:

@@ -164,7 +164,10 @@ class Evaluator:
             at, data = self.use.row(int(k))
             if program.resource_upper[k] >= 0.0 and (data >= 0.0).all():
                 at, data = at[data > 0.0], data[data > 0.0]
-                bound[at] = np.minimum(bound[at], np.nextafter(program.resource_upper[k] / data, np.inf))
+                allowed = program.resource_upper[k] / data
+                bound[at] = np.minimum(
+                    bound[at], np.nextafter(allowed, np.inf) if program.resource_upper[k] else allowed
+                )
         return bound
 
     def column_excess(
@@ -200,7 +203,8 @@ class Evaluator:
             if worth <= 0.0:
                 return BoundCheck(nothing, slack, "the prices give the basket no value")
             return BoundCheck(
-                max(0.0, up(resources / worth)) if resources >= 0.0 else up(resources / up(up(worth))), slack
+                (up(resources / worth) if resources else 0.0) if resources >= 0.0 else up(resources / up(up(worth))),
+                slack,
             )
         assert program.terms is not None
         value, error = conjugate(program.terms, p)
@@ -245,12 +249,14 @@ class Evaluator:
         at, below = rents > 0.0, floor_rents > 0.0
         if not (np.isfinite(program.resource_upper[at]).all() and np.isfinite(program.resource_lower[below]).all()):
             return np.inf, slack, "a resource without a limit has a rent"
-        idle = np.nextafter(slack[paid] * capacity, np.inf)
+        idle = np.where(capacity == 0.0, 0.0, np.nextafter(slack[paid] * capacity, np.inf))
         limits = [
             two_product(rents[at], program.resource_upper[at]),
             two_product(-floor_rents[below], program.resource_lower[below]),
         ]
-        return up(math.fsum([*idle, *(v for pair in limits for part in pair for v in part)])), slack, ""
+        terms = [*idle, *(v for pair in limits for part in pair for v in part)]
+        # Where every limit that counts is zero the sum is zero exactly, and so is what can be had.
+        return up(math.fsum(terms)) if any(terms) else 0.0, slack, ""
 
 
 def _excess(value: float, high: float) -> float:

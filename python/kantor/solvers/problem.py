@@ -123,6 +123,11 @@ class LinearProgram:
             raise ProblemError(f"K: got {type(self.K).__name__} of {np.ndim(self.K)} dimensions, expected a 2-D matrix")
         if np.iscomplexobj(self.K):
             raise ProblemError("K: has complex entries, expected real ones")
+        if hasattr(self.K, "check_format"):
+            try:
+                self.K.check_format(full_check=True)
+            except ValueError as error:
+                raise ProblemError(f"K: no valid sparse matrix ({error})") from None
         matrix = sp.csr_array(self.K, dtype=np.float64, copy=False)
         if not matrix.has_canonical_format:
             matrix = matrix.copy()  # its arrays may be the caller's
@@ -188,6 +193,8 @@ def _vector(name: str, value: Any, length: int, default: float) -> FloatArray:
 
 def _numbers(name: str, value: Any) -> FloatArray:
     """A copy as float64."""
+    if np.iscomplexobj(value):
+        raise ProblemError(f"{name}: has complex entries, expected real ones")
     try:
         return np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
