@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,7 @@ class _PdhgRun:
             if projection is not None:
                 self.user_set = UserSet(backend, projection, support, scaled.scaling.primal, rest)
             kkt = Kkt(backend, rest, scaled, self.user_set)
+            scaled = replace(scaled, K=None)  # the backend has its own copy; a large matrix need not be held twice
         sign, offset = (-1.0 if self.lp.maximise else 1.0), self.lp.offset
         loop = Pdhg(
             kkt, self.stopping, self.options, clock, weight=start.weight or self.options.initial_weight,
