@@ -23,7 +23,7 @@ import numpy as np
 
 from .problem import FloatArray
 from .program import PlanningProgram
-from .rigour import LARGEST, SMALLEST, GuardedMatrix, down, exact_dot, flush, gamma, two_product, up
+from .rigour import LARGEST, SMALLEST, GuardedMatrix, down, exact_dot, exact_sum, flush, gamma, two_product, up
 from .utilities import conjugate, utility
 
 EXACT_ENTRIES = 20_000_000  # most matrix entries that one check may add up exactly (about 0.1 s per million)
@@ -152,7 +152,8 @@ class Evaluator:
             return up(exact_dot(self.program.cost, x))
         assert self.program.terms is not None
         value, error = utility(self.program.terms, consumption)
-        return down(math.fsum(np.concatenate([value, -error]))) if np.isfinite(value).all() else -np.inf
+        total = exact_sum(value, -error)
+        return down(total) if math.isfinite(total) else -np.inf
 
     # ---- dual --------------------------------------------------------------------------------------------------
     @cached_property
@@ -164,10 +165,8 @@ class Evaluator:
             at, data = self.use.row(int(k))
             if program.resource_upper[k] >= 0.0 and (data >= 0.0).all():
                 at, data = at[data > 0.0], data[data > 0.0]
-                allowed = program.resource_upper[k] / data
-                bound[at] = np.minimum(
-                    bound[at], np.nextafter(allowed, np.inf) if program.resource_upper[k] else allowed
-                )
+                most = program.resource_upper[k] / data
+                bound[at] = np.minimum(bound[at], np.where(most > 0.0, np.nextafter(most, np.inf), most))
         return bound
 
     def column_excess(
@@ -212,7 +211,8 @@ class Evaluator:
             return BoundCheck(
                 nothing, slack, f"the utility of good {int(np.argmin(np.isfinite(value)))} has no end at its price"
             )
-        return BoundCheck(up(math.fsum([*value, *error, resources])), slack)
+        total = exact_sum(value, error, np.array([resources]))
+        return BoundCheck(up(total), slack) if math.isfinite(total) else BoundCheck(nothing, slack, "too large numbers")
 
     def infeasibility(self, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray) -> float:
         """A proved lower bound of p.y - D at zero cost ("scale", "utility": of -D); if positive, no plan exists."""
@@ -249,14 +249,15 @@ class Evaluator:
         at, below = rents > 0.0, floor_rents > 0.0
         if not (np.isfinite(program.resource_upper[at]).all() and np.isfinite(program.resource_lower[below]).all()):
             return np.inf, slack, "a resource without a limit has a rent"
-        idle = np.where(capacity == 0.0, 0.0, np.nextafter(slack[paid] * capacity, np.inf))
-        limits = [
-            two_product(rents[at], program.resource_upper[at]),
-            two_product(-floor_rents[below], program.resource_lower[below]),
-        ]
-        terms = [*idle, *(v for pair in limits for part in pair for v in part)]
+        with np.errstate(over="ignore"):
+            idle = np.where(capacity == 0.0, 0.0, np.nextafter(slack[paid] * capacity, np.inf))
+        upper = two_product(rents[at], program.resource_upper[at])
+        lower = two_product(-floor_rents[below], program.resource_lower[below])
+        total = exact_sum(idle, *upper, *lower)
+        if math.isnan(total):
+            return np.inf, slack, "the numbers are too large"
         # Where every limit that counts is zero the sum is zero exactly, and so is what can be had.
-        return up(math.fsum(terms)) if any(terms) else 0.0, slack, ""
+        return up(total) if any(part.any() for part in (idle, *upper, *lower)) else 0.0, slack, ""
 
 
 def _excess(value: float, high: float) -> float:

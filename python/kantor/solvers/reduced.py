@@ -17,6 +17,7 @@ turn out not to be produced; they are then left out of L. Nothing here is truste
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,19 @@ class SquareEconomy:
     supply: FloatArray
     makers: np.ndarray[Any, Any]
     suppliers: np.ndarray[Any, Any]
+
+    def transposed(self, active: np.ndarray[Any, Any]) -> sp.csr_array:
+        """A' among the active goods."""
+        if active.all():
+            return self._transposed
+        keep = sp.diags_array(active.astype(np.float64))
+        among = sp.csr_array(keep @ self._transposed @ keep)
+        among.eliminate_zeros()
+        return among
+
+    @cached_property
+    def _transposed(self) -> sp.csr_array:
+        return sp.csr_array(self.inputs.T)
 
     def activity(self, output: FloatArray, m: int, capacity: FloatArray) -> FloatArray:
         """Activity (m,) of gross outputs (n,), with every supply from outside used in full."""
@@ -128,13 +142,16 @@ def _eliminate(program: PlanningProgram) -> SquareEconomy:
     )
 
 
-def _values(economy: SquareEconomy, cost: FloatArray, active: np.ndarray[Any, Any], backend: Any) -> FloatArray | None:
+def _values(
+    economy: SquareEconomy,
+    cost: FloatArray,
+    active: np.ndarray[Any, Any],
+    backend: Any,
+    start: FloatArray | None = None,
+) -> FloatArray | None:
     """p = A'p + cost over the active goods, a little below; zero for the others, whose output is not needed."""
-    inputs = economy.inputs
-    if not active.all():
-        keep = sp.diags_array(active.astype(np.float64))
-        inputs = sp.csr_array(keep @ inputs @ keep)
-    prices = one_sided_solve(inputs, np.where(active, cost, 0.0), -1.0, transpose=True, backend=backend)
+    buyers = economy.transposed(active)
+    prices = one_sided_solve(buyers, np.where(active, cost, 0.0), -1.0, start=start, backend=backend)
     return None if prices is None else np.maximum(prices, 0.0)
 
 
@@ -223,13 +240,13 @@ def _utility(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> 
         solved = _consume(program, economy, use, program.resource_upper[limited], priced, backend)
         if solved is None:
             return None
-        found, limit, output = solved
+        found, limit, output, values = solved
         needed = ~_superfluous(economy, output, found.consumption)
         if (needed == priced).all():
             break
     rents = np.zeros(r)
     rents[limited] = found.rents
-    prices = _values(economy, economy.resource_use.T @ rents, priced, backend)
+    prices = _values(economy, economy.resource_use.T @ rents, priced, backend, start=values)
     if prices is None:
         return None
     plan = PlanPoint(economy.activity(output, m, program.capacity), np.nan, found.consumption)
@@ -245,8 +262,8 @@ def _consume(
     limit: FloatArray,
     priced: np.ndarray[Any, Any],
     backend: Any,
-) -> tuple[Rents, FloatArray, FloatArray] | None:
-    """(rents, limits plus what outside supplies save, gross outputs), if only ``priced`` goods have value."""
+) -> tuple[Rents, FloatArray, FloatArray, FloatArray] | None:
+    """(rents, limits plus what outside supplies save, gross outputs, values), if only ``priced`` goods have value."""
     assert program.terms is not None
     content = _content(economy, use, priced, backend)
     if content is None or (program.consumed & ~(content > 0.0).any(axis=0)).any():
@@ -256,23 +273,18 @@ def _consume(
     if found is None:
         return None
     solved = least_output(economy.inputs, found.consumption - economy.supply, backend=backend)
-    return None if solved is None else (found, limit, solved[0])
+    return None if solved is None else (found, limit, solved[0], content.T @ found.rents)
 
 
 def _content(economy: SquareEconomy, use: FloatArray, priced: np.ndarray[Any, Any], backend: Any) -> FloatArray | None:
     """M = R L (k, n): what a unit of each good needs of each resource, all told; k systems in one solve."""
-    inputs = economy.inputs
-    if not priced.all():
-        keep = sp.diags_array(priced.astype(np.float64))
-        inputs, use = sp.csr_array(keep @ inputs @ keep), use * priced
+    buyers, direct = economy.transposed(priced), np.ascontiguousarray((use * priced).T)
     try:
-        solution = solve_leontief(
-            inputs, np.ascontiguousarray(use.T), transpose=True, tolerance=1e-12, backend=backend, error_bound=False
-        )
+        solution = solve_leontief(buyers, direct, tolerance=1e-12, backend=backend, error_bound=False)
     except ProblemError:
         return None
     if solution.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     content = np.maximum(np.asarray(solution.x).T, 0.0)
-    content[:, ~reach(sp.csr_array(inputs.T), np.any(use, axis=0))] = 0.0
+    content[:, ~reach(buyers, np.any(direct, axis=1))] = 0.0
     return np.ascontiguousarray(content) if np.isfinite(content).all() else None

@@ -23,6 +23,7 @@ UNIT_ROUNDOFF = 2.0**-53
 # Vectors: smaller entries count as zero, larger ones prove nothing, so products with data in 1e-+100 stay in range.
 SMALLEST, LARGEST = 1e-150, 1e150
 _SPLITTER = 2.0**27 + 1.0
+_ADDABLE = 1e290
 
 
 def gamma(count: Any) -> Any:
@@ -54,6 +55,16 @@ def exact_dot(a: FloatArray, b: FloatArray) -> float:
     used = (a != 0.0) & (b != 0.0)
     p, e = two_product(a[used], b[used])
     return math.fsum(np.concatenate([p, e]))
+
+
+def exact_sum(*parts: FloatArray) -> float:
+    """The sum of all entries rounded once; NaN if one is not finite or too large to add up safely.
+
+    >>> exact_sum(np.array([1e16, 1.0]), np.array([-1e16])), exact_sum(np.array([np.inf]))
+    (1.0, nan)
+    """
+    values = np.concatenate(parts)
+    return math.fsum(values) if (np.abs(values) <= _ADDABLE).all() else math.nan
 
 
 def up(value: float) -> float:
