@@ -133,6 +133,17 @@ def equilibrate(K: Any, row: FloatArray, column: FloatArray, ruiz_iterations: in
 
 def _divide(K: Any, row: FloatArray, column: FloatArray, scale_columns: bool, combine: np.ufunc) -> None:
     """One pass with the largest, or summed, magnitudes of rows and columns; empty ones keep their scale."""
+    by_row, by_column = _sizes(K, row, column, combine)
+    if not scale_columns:
+        # Only rows may absorb the columns' share: divide them by the whole size instead of its square root.
+        row *= np.where(by_row > 0, by_row, 1.0)
+        return
+    row *= np.sqrt(np.where(by_row > 0, by_row, 1.0))
+    column *= np.sqrt(np.where(by_column > 0, by_column, 1.0))
+
+
+def _sizes(K: Any, row: FloatArray, column: FloatArray, combine: np.ufunc) -> tuple[FloatArray, FloatArray]:
+    """Largest (np.maximum) or summed (np.add) |K_ij| / (dr_i dc_j) of every row and every column."""
     by_row, by_column = np.zeros(K.shape[0]), np.zeros(K.shape[1])
     for first, last, entries in _row_chunks(K):
         size, columns, starts, filled = _magnitudes(K, row, column, first, last, entries)
@@ -141,12 +152,7 @@ def _divide(K: Any, row: FloatArray, column: FloatArray, scale_columns: bool, co
             np.maximum.at(by_column, columns, size)
         else:
             by_column += np.bincount(columns, weights=size, minlength=by_column.size)
-    if not scale_columns:
-        # Only rows may absorb the columns' share: divide them by the whole size instead of its square root.
-        row *= np.where(by_row > 0, by_row, 1.0)
-        return
-    row *= np.sqrt(np.where(by_row > 0, by_row, 1.0))
-    column *= np.sqrt(np.where(by_column > 0, by_column, 1.0))
+    return by_row, by_column
 
 
 def _row_chunks(K: Any) -> Iterator[tuple[int, int, slice]]:
@@ -210,10 +216,5 @@ def _positive(name: str, value: Any, length: int) -> FloatArray:
 
 def _schur_bound(K: Any) -> float:
     """sqrt(largest row sum * largest column sum) of |K| >= ||K||_2."""
-    by_row, by_column = np.zeros(K.shape[0]), np.zeros(K.shape[1])
-    one_row, one_column = np.ones(K.shape[0]), np.ones(K.shape[1])
-    for first, last, entries in _row_chunks(K):
-        size, columns, starts, filled = _magnitudes(K, one_row, one_column, first, last, entries)
-        by_row[first:last][filled] = np.add.reduceat(size, starts)
-        by_column += np.bincount(columns, weights=size, minlength=by_column.size)
+    by_row, by_column = _sizes(K, np.ones(K.shape[0]), np.ones(K.shape[1]), np.add)
     return float(np.sqrt(np.max(by_row, initial=0.0) * np.max(by_column, initial=0.0)))
