@@ -113,6 +113,18 @@ def test_simplex_agrees(name):
     assert loose.objective == pytest.approx(solution.objective, rel=1e-5)
 
 
+def test_simplex_takes_limits_and_a_warm_start():
+    lp, optimum = netlib("adlittle")
+    cut = solve_lp(lp, 1e-9, method="highs", iteration_limit=3)
+    assert cut.status is Status.ITERATION_LIMIT
+    assert cut.info.iterations <= 3
+    full = solved(lp, 1e-9, method="highs")
+    again = solved(lp, 1e-9, method="highs", warm_start=full)
+    assert again.info.iterations == 0
+    assert again.objective == pytest.approx(optimum, rel=1e-9)
+    assert solved(lp, 1e-9, method="highs", warm_start=(np.ones(97), None)).info.iterations > 0
+
+
 def test_random_programs_agree_with_simplex():
     """Status and optimum on small programs of every kind: infeasible, unbounded, free, fixed, ranged, empty parts."""
     seen = set()
@@ -320,8 +332,8 @@ def test_options_that_do_not_fit_are_refused():
     lp = LinearProgram([1.0], np.array([[1.0]]), row_lower=[1.0])
     with pytest.raises(OptionError, match="did you mean 'highs'"):
         solve_lp(lp, method="high")
-    with pytest.raises(OptionError, match="iteration_limit"):
-        solve_lp(lp, method="highs", iteration_limit=5)
+    with pytest.raises(OptionError, match="value_scaling"):
+        solve_lp(lp, method="highs", value_scaling=(np.ones(1), np.ones(1)))
     with pytest.raises(OptionError, match="options"):
         solve_lp(lp, method="highs", options=PdhgOptions())
     with pytest.raises(ProblemError, match="LinearProgram"):

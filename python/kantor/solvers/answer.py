@@ -11,17 +11,25 @@ from .problem import FloatArray, LinearProgram
 from .rays import polished_farkas, polished_recession
 from .settle import Settled
 from .solution import RAYS, Solution, SolveInfo, Status
-from .termination import Residuals, residuals
+from .start import Start
+from .termination import Residuals, multiplier_range, residuals
 
 
-def simplex_answer(lp: LinearProgram, stopping: StoppingCriteria, clock: Clock) -> Solution:
+def simplex_answer(lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, start: Start | None) -> Solution:
     """By HiGHS' simplex, held to the same residuals and certificates as everything else."""
+    info = SolveInfo(method="highs", backend="highspy", device="cpu")
+    if start is not None:
+        x, y = np.clip(start.x, lp.lower, lp.upper), np.clip(start.y, *multiplier_range(lp.row_lower, lp.row_upper))
+        judged = residuals(lp, x, y)
+        if judged.within(stopping.tolerance):
+            info.why = "the warm start is optimal already"
+            return answer(lp, Status.OPTIMAL, x, y, judged, info, stopping, clock)
     with clock.phase("simplex"):
-        status, why, x, y, iterations = solve_exact(lp, stopping.tolerance, stopping.time_limit_s)
+        status, info.why, x, y, info.iterations = solve_exact(lp, stopping)
     if status in RAYS:
         ray = polished_farkas(lp, y) if status is Status.PRIMAL_INFEASIBLE else polished_recession(lp, x)
         if ray is None:
-            status, why = Status.NUMERICAL_ERROR, f"{why}, but its ray proves nothing on the raw data"
+            status, info.why = Status.NUMERICAL_ERROR, f"{info.why}, but its ray proves nothing on the raw data"
         elif status is Status.PRIMAL_INFEASIBLE:
             y = ray.vector
         else:
@@ -29,8 +37,7 @@ def simplex_answer(lp: LinearProgram, stopping: StoppingCriteria, clock: Clock) 
     x_in = x if status in RAYS else np.clip(x, lp.lower, lp.upper)
     judged = residuals(lp, x_in, y)
     if status is Status.OPTIMAL and not judged.within(stopping.tolerance):
-        status, why = Status.NUMERICAL_ERROR, f"{why}, but the residuals on the raw data exceed the tolerance"
-    info = SolveInfo(method="highs", why=why, backend="highspy", device="cpu", iterations=iterations)
+        status, info.why = Status.NUMERICAL_ERROR, f"{info.why}, but the residuals on the raw data exceed the tolerance"
     return answer(lp, status, x_in, y, judged, info, stopping, clock)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..errors import BackendUnavailable, OptionError, ProblemError
+from .options import StoppingCriteria
 from .problem import FloatArray, LinearProgram
 from .solution import Status
 
@@ -24,9 +25,7 @@ def import_highspy() -> Any:
     return highspy
 
 
-def solve_exact(
-    lp: LinearProgram, tolerance: float, time_limit_s: float | None
-) -> tuple[Status, str, FloatArray, FloatArray, int]:
+def solve_exact(lp: LinearProgram, stopping: StoppingCriteria) -> tuple[Status, str, FloatArray, FloatArray, int]:
     """(status, why, x, y, simplex iterations) of the minimisation; a ray in y or x for the infeasible statuses."""
     if lp.terms is not None and lp.terms.kind.any():
         raise OptionError(
@@ -40,22 +39,22 @@ def solve_exact(
             "use method='pdhg'"
         )
     highspy = import_highspy()
-    solver = _run(highspy, lp, tolerance, time_limit_s, presolve=True)
+    solver = _run(highspy, lp, stopping, presolve=True)
     kinds = highspy.HighsModelStatus
     if solver.getModelStatus() in (kinds.kInfeasible, kinds.kUnbounded, kinds.kUnboundedOrInfeasible):
         # Rays exist only after a simplex run on the whole model.
-        solver = _run(highspy, lp, tolerance, time_limit_s, presolve=False)
+        solver = _run(highspy, lp, stopping, presolve=False)
     solution, info = solver.getSolution(), solver.getInfo()
     x, y = _vector(solution.col_value, lp.shape[1]), _vector(solution.row_dual, lp.shape[0])
     status, why = _status(highspy, solver)
     if status is Status.PRIMAL_INFEASIBLE:
-        y = _least_violation_duals(highspy, lp, tolerance, time_limit_s)
+        y = _least_violation_duals(highspy, lp, stopping)
     elif status is Status.DUAL_INFEASIBLE:
         x = np.asarray(solver.getPrimalRay()[2], dtype=np.float64)
     return status, why, x, y, int(info.simplex_iteration_count)
 
 
-def _run(highspy: Any, lp: LinearProgram, tolerance: float, time_limit_s: float | None, *, presolve: bool) -> Any:
+def _run(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria, *, presolve: bool) -> Any:
     model = highspy.HighsLp()
     columns = lp.K.tocsc()
     model.num_row_, model.num_col_ = lp.shape
@@ -69,7 +68,7 @@ def _run(highspy: Any, lp: LinearProgram, tolerance: float, time_limit_s: float 
     )
     solver = highspy.Highs()
     default = solver.getOptionValue("small_matrix_value")[1]
-    tight = min(1e-7, max(1e-10, tolerance))
+    tight = min(1e-7, max(1e-10, stopping.tolerance))
     options = {
         "output_flag": False,
         "solver": "simplex",
@@ -78,8 +77,10 @@ def _run(highspy: Any, lp: LinearProgram, tolerance: float, time_limit_s: float 
         "primal_feasibility_tolerance": tight,
         "dual_feasibility_tolerance": tight,
     }
-    if time_limit_s is not None:
-        options["time_limit"] = float(time_limit_s)
+    if stopping.time_limit_s is not None:
+        options["time_limit"] = float(stopping.time_limit_s)
+    if stopping.iteration_limit is not None:
+        options["simplex_iteration_limit"] = int(stopping.iteration_limit)
     for name, value in options.items():
         solver.setOptionValue(name, value)
     if solver.passModel(model) == highspy.HighsStatus.kError:
@@ -107,7 +108,7 @@ def _status(highspy: Any, solver: Any) -> tuple[Status, str]:
     return known.get(status, Status.NUMERICAL_ERROR), words
 
 
-def _least_violation_duals(highspy: Any, lp: LinearProgram, tolerance: float, time_limit_s: float | None) -> FloatArray:
+def _least_violation_duals(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria) -> FloatArray:
     """Row duals of "least total violation of the rows within the bounds": a Farkas ray if that violation is positive.
 
     HiGHS' own ray is not always there, and its sign is not fixed; this one always is.
@@ -122,7 +123,7 @@ def _least_violation_duals(highspy: Any, lp: LinearProgram, tolerance: float, ti
         lower=np.concatenate([lp.lower, np.zeros(2 * rows)]),
         upper=np.concatenate([lp.upper, np.full(2 * rows, np.inf)]),
     )
-    solver = _run(highspy, elastic, tolerance, time_limit_s, presolve=True)
+    solver = _run(highspy, elastic, stopping, presolve=True)
     return _vector(solver.getSolution().row_dual, rows)
 
 

@@ -64,10 +64,11 @@ def solve_lp(
     backend : str or Backend
         Kernels for "pdhg"; see kantor.backends.get_backend.
     time_limit_s, iteration_limit : float, int or None
-        Limits on wall-clock seconds and PDHG iterations; the best point so far is returned.
+        Limits on wall-clock seconds and on PDHG (or simplex) iterations; the best point so far is returned.
     warm_start : Solution or (x, y) or None
         Where to start, in the sense of the results below; x is clipped to the bounds, y to the signs its rows admit.
-        Either may be None. A Solution also hands on its primal weight; a ray inside it is not used.
+        Either may be None. A Solution also hands on its primal weight; a ray inside it is not used. "highs" returns
+        the point if it is optimal already, and else starts from its own basis.
     on_progress : callable or None
         Called at every check of "pdhg" with a dict: iteration, primal_residual, dual_residual, gap, objective,
         dual_objective, scaled_residual (the equilibrated program's), weight, seconds. What it returns is ignored; a
@@ -119,16 +120,14 @@ def solve_lp(
     stopping = StoppingCriteria(tolerance=tolerance, iteration_limit=iteration_limit, time_limit_s=time_limit_s)
     _check_projection(lp, method, projection, support)
     if method == "highs":
-        _refuse_unused(
-            warm_start=warm_start, iteration_limit=iteration_limit, value_scaling=value_scaling, options=options
-        )
+        _refuse_unused(value_scaling=value_scaling, options=options)
     clock = Clock()
     start = warm_start_of(lp, warm_start)
     settled = settle(lp) if projection is None else Settled(lp, None, np.zeros(lp.shape[1]))
     if settled.status is not None:
         return settled_answer(lp, settled, stopping, clock)
     if method == "highs":
-        return simplex_answer(lp, stopping, clock)
+        return simplex_answer(lp, stopping, clock, start if warm_start is not None else None)
     run = _PdhgRun(lp, settled, stopping, options or PdhgOptions(), clock, get_backend(backend))
     solution = run.solve(start, value_scaling, projection, support, on_progress)
     return run.unbounded_or_infeasible(solution) if solution.status is Status.DUAL_INFEASIBLE else solution
