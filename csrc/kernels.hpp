@@ -110,7 +110,7 @@ void pdhg_block(const Matrix& K, const Matrix& KT, const PdhgArrays& s, double e
                 int64_t iterations);
 
 // Bytes a second: out <- a x + y over n elements, best of `repeats` (24 n bytes each, without the read for ownership),
-// and the sum of x (8 n bytes). The yardsticks of the kernel benchmark.
+// and x.x (8 n bytes). The yardsticks of the kernel benchmark.
 double triad_bandwidth(Offset n, int repeats);
 double read_bandwidth(Offset n, int repeats);
 

@@ -16,9 +16,15 @@ using std::sqrt;
 
 // ---- minimum, maximum, clip: NaN in any argument gives NaN, as in NumPy; no branch, so that loops become vectors --
 
-KANTOR_HD inline double maximum(double a, double b) { return ((a >= b) | (a != a)) ? a : b; }
+KANTOR_HD inline double maximum(double a, double b) {
+  const double top = a >= b ? a : b;
+  return a != a ? a : top;
+}
 
-KANTOR_HD inline double minimum(double a, double b) { return ((a <= b) | (a != a)) ? a : b; }
+KANTOR_HD inline double minimum(double a, double b) {
+  const double bottom = a <= b ? a : b;
+  return a != a ? a : bottom;
+}
 
 KANTOR_HD inline double clip(double x, double lower, double upper) { return minimum(maximum(x, lower), upper); }
 
