@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import errors as errors
+    from .analysis.contents import contents as contents
+    from .analysis.decomposition import decompose as decompose
+    from .analysis.extraction import extraction as extraction
+    from .analysis.extraction import extraction_ranking as extraction_ranking
+    from .analysis.footprints import footprints as footprints
+    from .analysis.multipliers import linkages as linkages
+    from .analysis.multipliers import multipliers as multipliers
+    from .analysis.paths import structural_paths as structural_paths
+    from .analysis.price_model import price_model as price_model
+    from .analysis.production_prices import production_prices as production_prices
     from .config import show_config as show_config
     from .data.datasets import load_economy as load_economy
     from .data.economy import Economy as Economy
@@ -57,13 +67,23 @@ _HOME = {
     "Status": "solvers.solution",
     "TermKind": "solvers.problem",
     "check_productive": "solvers.productive",
+    "contents": "analysis.contents",
+    "decompose": "analysis.decomposition",
     "expand": "data.generators",
+    "extraction": "analysis.extraction",
+    "extraction_ranking": "analysis.extraction",
+    "footprints": "analysis.footprints",
+    "linkages": "analysis.multipliers",
     "load_economy": "data.datasets",
     "load_plan": "planning.folder",
+    "multipliers": "analysis.multipliers",
+    "price_model": "analysis.price_model",
+    "production_prices": "analysis.production_prices",
     "read_mps": "solvers.mps",
     "show_config": "config",
     "solve_leontief": "solvers.leontief",
     "solve_lp": "solvers.lp",
+    "structural_paths": "analysis.paths",
     "values": "solvers.leontief",
     "verify_lp": "solvers.verify",
     "verify_plan": "planning.verify",
