@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .data.datasets import load_economy as load_economy
     from .data.economy import Economy as Economy
     from .data.generators import expand as expand
+    from .data.power_law import power_law as power_law
     from .planning.folder import load_plan as load_plan
     from .planning.limits import Limit as Limit
     from .planning.objectives import Harmony as Harmony
@@ -77,6 +78,7 @@ _HOME = {
     "load_economy": "data.datasets",
     "load_plan": "planning.folder",
     "multipliers": "analysis.multipliers",
+    "power_law": "data.power_law",
     "price_model": "analysis.price_model",
     "production_prices": "analysis.production_prices",
     "read_mps": "solvers.mps",

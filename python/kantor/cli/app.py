@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import BackendError, KantorError
-from . import bench, info, lp, plan, tables
+from . import bench, generate, info, lp, plan, tables
 from .console import Exit, print_json, say
 
 # Typer carries its own copy of Click or depends on it, by version; this is UsageError in both.
@@ -101,6 +101,7 @@ app.command("values")(tables.values)
 app.command("lp")(lp.lp)
 app.command("info")(info.info)
 app.command("bench")(bench.bench)
+app.add_typer(generate.app, name="generate")
 
 
 def main() -> None:

@@ -1,0 +1,95 @@
+"""``kantor generate FAMILY ... -o DIR``: instances of known families, written as a folder that every command reads."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ProblemError
+from .console import print_json, say
+from .plan import Json
+
+if TYPE_CHECKING:
+    from ..data.economy import Economy
+
+app = typer.Typer(no_args_is_help=True, help="Write an economy of a generated family to a folder.")
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write; it must not exist.", metavar="DIR")]
+Seed = Annotated[int, typer.Option(help="Of the random numbers; same arguments and seed, same economy.")]
+
+
+@app.command("lumpable")
+def lumpable(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The square sector table to split.")],
+    output: Output,
+    products: Annotated[int, typer.Option(help="About how many products; at least the number of sectors.")] = 100_000,
+    seed: Seed = 1,
+    cover: Annotated[float, typer.Option(help="Share of each column's inputs that is kept before splitting.")] = 0.9,
+    suppliers: Annotated[int, typer.Option(help="Most suppliers of an input.")] = 2,
+    sigma_units: Annotated[float, typer.Option(help="Spread of the products' units; 0 keeps values.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Split the sectors of a table into products so that the plan's optimum is exactly that of the sectors."""
+    from ..data.datasets import load_economy
+    from ..data.generators import expand
+
+    _check_free(output)
+    began = time.perf_counter()
+    sectors = load_economy(table)
+    economy = expand(sectors, products, seed=seed, cover=cover, kmax=suppliers, sigma_units=sigma_units)
+    _write(economy, output, began, as_json)
+
+
+@app.command("power-law")
+def power_law(
+    industries: Annotated[int, typer.Argument(metavar="INDUSTRIES", help="How many industries, one product each.")],
+    output: Output,
+    structure: Annotated[str, typer.Option(help="interconnected or price.")] = "interconnected",
+    inputs: Annotated[int, typer.Option(help="Draws of an input per industry.")] = 160,
+    baskets: Annotated[int, typer.Option(help="Baskets.")] = 10,
+    basket_size: Annotated[int, typer.Option(help="Draws per basket.")] = 160,
+    balances: Annotated[int, typer.Option(help="Balance rows: how often a unit of output counts.")] = 10,
+    hawkins_simon: Annotated[float, typer.Option(help="Size of the largest input, relative to 1 / inputs.")] = 0.5,
+    seed: Seed = 1,
+    as_json: Json = False,
+) -> None:
+    """Härdin's power-law family; with the defaults the published instance of this size, number by number."""
+    from ..data.power_law import power_law as generate
+
+    _check_free(output)
+    began = time.perf_counter()
+    economy = generate(
+        industries,
+        structure,  # type: ignore[arg-type]  # checked there
+        inputs=inputs,
+        baskets=baskets,
+        basket_size=basket_size,
+        balances=balances,
+        hawkins_simon=hawkins_simon,
+        seed=seed,
+    )
+    _write(economy, output, began, as_json)
+
+
+def _check_free(folder: Path) -> None:
+    """Before the work, not after it."""
+    if folder.exists():
+        raise ProblemError(f"--output {folder}: exists already; name a folder that does not")
+
+
+def _write(economy: Economy, folder: Path, began: float, as_json: bool) -> None:
+    from ..data.saved import save_economy
+
+    made = time.perf_counter()
+    save_economy(economy, folder)
+    written = time.perf_counter()
+    say(f"{economy!r}: wrote {folder}")
+    for note in economy.notes:
+        say(f"note: {note}")
+    if as_json:
+        sizes = {"products": economy.n_goods, "techniques": economy.n_techniques, "inputs": int(economy.A.nnz)}
+        seconds = {"total": written - began, "generate": made - began, "write": written - made}
+        print_json({"economy": economy.name, **sizes, "folder": str(folder), "seconds": seconds})
