@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from kantor.backends import BACKENDS, Backend, get_backend
 from kantor.errors import BackendUnavailable
+from villages import SCENARIO, Table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,3 +43,18 @@ def case() -> Any:
         return json.loads((shared_folder("cases") / f"{identifier}.json").read_text())
 
     return load
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a small economy and a scenario for it, and returns the scenario's path."""
+
+    def make(table: Table | None = None, text: str = SCENARIO, **words: str) -> Path:
+        words = {"kind": "max-scale", "at_most": "90%", "source": "village", **words}
+        if not (tmp_path / "village").exists():
+            (table or Table()).write(tmp_path / "village")
+        file = tmp_path / "scenario.toml"
+        file.write_text(text.format(**words))
+        return file
+
+    return make

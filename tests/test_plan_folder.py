@@ -248,3 +248,41 @@ def test_a_plan_never_replaces_the_folder_it_reads(tmp_path: Path) -> None:
     with pytest.raises(ProblemError, match="which this plan reads"):
         again.save(folder)
     assert held == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_link_stays_a_link(result: PlanResult, tmp_path: Path) -> None:
+    """The folder a symbolic link points to is written, new or old; links in a circle are named."""
+    link, place = tmp_path / "latest", tmp_path / "disk" / "plan"
+    link.symlink_to(place)
+    for _ in range(2):
+        check_writable(link)
+        result.save(link)
+        assert link.is_symlink()
+        assert load_plan(place).name == "small"
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for attempt in (lambda: check_writable(tmp_path / "circle"), lambda: result.save(tmp_path / "circle")):
+        with pytest.raises(ProblemError, match="circle"):
+            attempt()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["circle", "disk", "latest"]
+
+
+def test_a_number_that_does_not_apply_is_null(tmp_path: Path) -> None:
+    """An eliminated problem has no residuals, a plan that exists no surplus of demand."""
+    eliminated = Plan(economy(), limits={"HOURS": "90%"}).solve()
+    certificate = json.loads((eliminated.save(tmp_path / "plan") / "plan.json").read_text())["certificate"]
+    assert certificate["primal_residual"] is None
+    assert certificate["surplus"] is None
+    assert np.isnan(load_plan(tmp_path / "plan").info.primal_residual)
+
+
+def test_a_plan_proved_while_it_was_stopped_is_optimal() -> None:
+    """What stopped the solver does not matter once both bounds are within the tolerance."""
+    from kantor.planning.result import label_solution
+    from kantor.solvers.dispatch import solve_program
+
+    plan = Plan(economy(), limits={"HOURS": "90%"})
+    solution = solve_program(plan.compile())
+    solution.status, solution.certified = Status.INTERRUPTED, False
+    stopped = label_solution(plan, solution, {"tolerance": 1e-6})
+    assert stopped.status is Status.OPTIMAL
+    assert stopped.certified

@@ -1,15 +1,12 @@
 """Economies written to a folder and read back with identical values.
 
-``economy.json`` holds the words; matrices are NPZ (CSR), labelled columns Parquet. The folder is written under a
-temporary name, flushed to disk and renamed, so that a reader never sees half of it.
+``economy.json`` holds the words; matrices are NPZ (CSR), labelled columns Parquet. The folder is written whole or not
+at all (:mod:`kantor.data.atomic`).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError
+from .atomic import new_folder
 from .economy import Economy, Expansion, Source
 from .labels import show
 from .tables import TableReader
@@ -36,37 +34,12 @@ def save_economy(eco: Economy, folder: str | Path, *, overwrite: bool = False) -
         raise ProblemError(f"{target}: exists already; give overwrite=True to replace it")
     if target.exists() and not (target / "economy.json").is_file():
         raise ProblemError(f"{target}: exists and is no saved economy; it is not replaced")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent))
-    except OSError as error:
-        raise ProblemError(f"{target}: cannot be written ({error.strerror or error})") from error
-    try:
-        _write(eco, partial)
-        for path in partial.iterdir():
-            _flush(path)
-        _flush(partial)
-        partial.chmod(0o755)
-        if target.exists():
-            old = partial.with_suffix(".old")
-            target.rename(old)
-            partial.rename(target)
-            shutil.rmtree(old)
-        else:
-            partial.rename(target)
-        _flush(target.parent)
-    except (OSError, ValueError, TypeError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise ProblemError(f"{target}: cannot be written ({error})") from error
+    with new_folder(target) as partial:
+        try:
+            _write(eco, partial)
+        except (ValueError, TypeError) as error:  # labels that are neither text nor numbers
+            raise ProblemError(f"{target}: cannot be written ({error})") from error
     return target
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write(eco: Economy, folder: Path) -> None:

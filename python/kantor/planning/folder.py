@@ -12,16 +12,14 @@
 ``input/``                   the economy itself, where it does not come from files that a scenario names
 ============================ ==================================================================================
 
-A folder is written under a temporary name beside its place, flushed to disk and renamed: a reader sees the old plan or
-the new one. Nothing but a plan folder is ever replaced.
+A folder is written whole or not at all (:mod:`kantor.data.atomic`): a reader sees the old plan or the new one. Nothing
+but a plan folder is ever replaced.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import platform
-import shutil
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,21 +29,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..data.atomic import new_folder, real_place
 from ..data.economy import Economy
 from ..data.saved import save_economy
 from ..errors import ProblemError
 from ..solvers.solution import SolveInfo, Status
 from .limits import ResolvedLimit
-from .record import FORMAT, INPUT, TABLES, VERSION, digest, read_record, read_table, sha256_of
+from .record import FORMAT, INPUT, TABLES, VERSION, digest, number, read_record, read_table, sha256_of
 from .result import PlanResult
+from .stated import describe
 
 
 def check_writable(folder: str | Path) -> None:
     """Raise ProblemError if a plan could not be written to ``folder``: to be called before hours of work, not after."""
     target = Path(folder)
     _check_replaceable(target)
-    parent = next(p for p in [target.absolute().parent, *target.absolute().parents] if p.exists())
+    parent = target
     try:
+        parent = next(p for p in real_place(target).parents if p.exists())
         Path(tempfile.mkdtemp(prefix=".kantor-", suffix=".partial", dir=parent)).rmdir()
     except OSError as error:
         raise ProblemError(f"{target}: cannot write below {parent}: {error.strerror or error}") from error
@@ -64,19 +65,8 @@ def save_plan(result: PlanResult, folder: str | Path) -> Path:
     plan = result.plan
     read = [*plan.economy.sources, *(plan.scenario.files.values() if plan.scenario is not None else ())]
     _check_replaceable(target, [Path(source.path) for source in read])
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".partial", dir=target.parent))
-    except OSError as error:
-        raise ProblemError(f"{target}: cannot be written: {error.strerror or error}") from error
-    try:
+    with new_folder(target) as partial:
         _write(result, partial)
-        partial.chmod(0o755)
-        _replace(partial, target)
-    except OSError as error:
-        raise ProblemError(f"{target}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
@@ -132,33 +122,6 @@ def _written(target: Path) -> set[str]:
         ) from error
 
 
-def _replace(partial: Path, target: Path) -> None:
-    """Flush the new folder to disk and put it in the place of the old one."""
-    for path in [*partial.rglob("*"), partial]:
-        _flush(path)
-    if not target.exists():
-        partial.rename(target)
-    else:
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".old.partial", dir=target.parent))
-        target.rename(old / target.name)
-        try:
-            partial.rename(target)
-        except OSError:
-            (old / target.name).rename(target)
-            raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
-    _flush(target.parent)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _write(result: PlanResult, folder: Path) -> None:
     plan = result.plan
     assert plan is not None
@@ -169,7 +132,8 @@ def _write(result: PlanResult, folder: Path) -> None:
             raise ProblemError(f"{name}: these labels cannot be written to a Parquet table: {error}") from error
     stored = None
     if plan.scenario is None:
-        save_economy(plan.economy, folder / INPUT)
+        # with the capacities of the plan, so that input/ says all of the question that a table can be compared with
+        save_economy(plan.economy.replace(capacities=plan.capacities), folder / INPUT)
         stored = INPUT
     record = _record(result, plan.economy, stored)
     record["tables"] = {str(p.relative_to(folder)): sha256_of(p) for p in sorted(folder.rglob("*")) if p.is_file()}
@@ -222,14 +186,7 @@ def _record(result: PlanResult, economy: Economy, stored: str | None) -> dict[st
         "software": _software(),
         "scenario": None if scenario is None else scenario.to_record(),
         "inputs": [{"path": source.path, "sha256": source.sha256} for source in files],
-        "economy": {
-            "name": economy.name,
-            "stored": stored,
-            "technology": economy.technology,
-            "products": len(economy.products),
-            "techniques": len(economy.techniques),
-            "nonzeros": int(economy.input_coefficients.nnz),
-        },
+        "economy": describe(economy, stored),
         "objective": plan.objective.to_dict() | {"sense": result.sense, "unit": result.objective_unit},
         "unit": result.unit if isinstance(result.unit, str) else None,
         "options": result.options,
@@ -240,6 +197,7 @@ def _record(result: PlanResult, economy: Economy, stored: str | None) -> dict[st
             "upper_bound": _number(result.upper_bound),
             "gap": _number(result.gap),
             "certified": result.certified,
+            "surplus": _number(result.surplus),
             "primal_residual": _number(info.primal_residual),
             "dual_residual": _number(info.dual_residual),
         },
@@ -274,8 +232,10 @@ def _software() -> dict[str, str]:
     }
 
 
-def _number(value: float) -> float | str:
-    """A number for JSON, which knows no infinity: "inf", "-inf", "nan" are text; float() reads both."""
+def _number(value: float) -> float | str | None:
+    """A number for JSON, which knows no infinity: "inf" and "-inf" are text, what does not apply (NaN) is null."""
+    if np.isnan(value):
+        return None
     return float(value) if np.isfinite(value) else str(float(value))
 
 
@@ -301,21 +261,21 @@ def _result(
         device=solve["device"],
         iterations=solve["iterations"],
         products=solve["products"],
-        primal_residual=float(certificate["primal_residual"]),
-        dual_residual=float(certificate["dual_residual"]),
-        gap=float(certificate["gap"]),
-        tolerance=float(solve["tolerance"]),
+        primal_residual=number(certificate["primal_residual"]),
+        dual_residual=number(certificate["dual_residual"]),
+        gap=number(certificate["gap"]),
+        tolerance=number(solve["tolerance"]),
         seconds=record["seconds"],
-        history=[{key: float(value) for key, value in entry.items()} for entry in solve["history"]],
+        history=[{key: number(value) for key, value in entry.items()} for entry in solve["history"]],
         notes=solve["notes"],
     )
     return PlanResult(
         name=record["name"],
         status=Status(record["status"]),
-        objective=float(certificate["objective"]),
-        lower_bound=float(certificate["lower_bound"]),
-        upper_bound=float(certificate["upper_bound"]),
-        gap=float(certificate["gap"]),
+        objective=number(certificate["objective"]),
+        lower_bound=number(certificate["lower_bound"]),
+        upper_bound=number(certificate["upper_bound"]),
+        gap=number(certificate["gap"]),
         activity=activity["activity"],
         consumption=consumption["consumption"],
         prices=prices["price"],
@@ -330,6 +290,7 @@ def _result(
         objective_unit=objective["unit"],
         sense=objective["sense"],
         certified=bool(certificate["certified"]),
+        surplus=number(certificate["surplus"]),
         base=activity.get("base", None),
         names=consumption.get("name", None),
         unit=consumption["unit"] if record["unit"] is None else record["unit"],

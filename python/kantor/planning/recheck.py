@@ -68,11 +68,13 @@ class PrimalCheck:
     """What an activity is worth: ``value`` is a proved bound on what it achieves, ``violation`` is relative, 0: exact.
 
     ``culprit`` names the worst row: (group, position), group one of "balance", "limit", "capacity", "sign".
+    ``rounding``: how far another careful computation of the value may be from this one.
     """
 
     value: float
     violation: float
     culprit: tuple[str, int] | None
+    rounding: float = 0.0
 
 
 def check_activity(problem: Problem, x: FloatArray, consumption: FloatArray) -> PrimalCheck:
@@ -87,16 +89,19 @@ def check_activity(problem: Problem, x: FloatArray, consumption: FloatArray) -> 
         wanted = problem.targets > 0
         value = max(float((net.low[wanted] / problem.targets[wanted]).min()), 0.0)
         value = float(np.nextafter(value, 0.0))  # the division above rounds to nearest
+        terms = np.array([value])
         due = (value, problem.targets)
     elif problem.kind == "use":
         due = (1.0, problem.targets)
         value = float(inner(problem.cost, x).high)
+        terms = problem.cost * x
     else:
         utility = _given(problem.utility)
         due = (1.0, consumption - problem.supply)  # one of the two is zero, so nothing is rounded
         worst.add("sign", -consumption, np.abs(consumption))
         worst.add("sign", np.where(utility.consumed, 0.0, np.abs(consumption)), np.abs(consumption))
-        value = float(_utility_value(utility, consumption).low)
+        whole, terms = _utility_value(utility, consumption)
+        value = float(whole.low)
     demand = np.longdouble(due[0]) * due[1]
     rows = _Rows([(problem.output, 1), (problem.input, -1)], x, due, -1)
     worst.add("balance", rows.settled(demand - net.low, np.maximum(through, np.abs(demand))), 1)
@@ -108,7 +113,10 @@ def check_activity(problem: Problem, x: FloatArray, consumption: FloatArray) -> 
         finite = np.where(np.isfinite(bound), bound, 0.0)
         rows = _Rows([(problem.resource_use, 1)], x, (1.0, finite), sign)
         worst.add("limit", rows.settled(excess, np.maximum(gross_use, np.abs(finite))), 1)
-    return PrimalCheck(value, worst.violation, worst.culprit)
+    # A plan may stay inside its balances by more than rounding, so that a scale is stated a little below what it is.
+    margin = 1e-9 if problem.kind == "scale" else 1e-12
+    rounding = (margin + terms.size * 2.0**-52) * float(np.abs(terms).sum())
+    return PrimalCheck(value, worst.violation, worst.culprit, rounding)
 
 
 @dataclass(frozen=True)
@@ -178,6 +186,23 @@ def check_multipliers(problem: Problem, m: Multipliers) -> DualCheck:
     return DualCheck(bound, float(relative.max(initial=0)), int(relative.argmax()) if relative.size else 0)
 
 
+def capacity_rents(problem: Problem, m: Multipliers) -> tuple[FloatArray, FloatArray]:
+    """What each technique with a capacity earns above its cost and other rents, and the rounding of that number.
+
+    In a proof of infeasibility nothing has a direct cost.
+    """
+    worth, size = np.zeros(len(problem.capacity)), np.zeros(len(problem.capacity))
+    for matrix, prices, sign in (
+        (problem.output, m.prices, 1.0),
+        (problem.input, m.prices, -1.0),
+        (problem.resource_use, m.floor_rents - m.rents, 1.0),
+    ):
+        worth += sign * (matrix.T @ prices)
+        size += abs(matrix).T @ np.abs(prices)
+    rents = np.where(np.isfinite(problem.capacity), np.maximum(worth - problem.cost, 0.0), 0.0)
+    return rents, 1e-9 * (size + np.abs(problem.cost))
+
+
 def _paid_bound(
     problem: Problem,
     prices: FloatArray,
@@ -197,11 +222,11 @@ def _paid_bound(
     return _bound_from(problem, prices, shrink, paid)
 
 
-def proves_infeasible(problem: Problem, m: Multipliers) -> bool:
-    """Do the multipliers prove that no plan exists: what is demanded is worth more than all that limits it?
+def surplus(problem: Problem, m: Multipliers) -> float:
+    """By how much what is demanded is worth more than all that limits it; above zero it proves that no plan exists.
 
     Farkas: p, rents >= 0 with N'p <= R'(rents - floor rents) + capacity rents, and the value of the fixed demand above
-    the value of the limits.
+    the value of the limits. -inf where the multipliers prove nothing.
     """
     free = Problem(
         "use",
@@ -216,8 +241,50 @@ def proves_infeasible(problem: Problem, m: Multipliers) -> bool:
         np.zeros_like(problem.supply),
     )
     if problem.kind == "scale" and inner(m.prices, problem.targets).low < 0:
-        return False  # then a larger scale would bring supply from outside
-    return check_multipliers(free, m).bound > 0
+        return -np.inf  # then a larger scale would bring supply from outside
+    bound = check_multipliers(free, m).bound
+    return -np.inf if np.isnan(bound) else bound
+
+
+def check_direction(problem: Problem, d: FloatArray) -> PrimalCheck:
+    """Can the activity d be added to every plan any number of times, and what does each time bring?
+
+    d >= 0, zero where a capacity holds, R d <= 0 under an upper limit and >= 0 over a lower one, and N d covers what is
+    gained: t y with t > 0 (scale), nothing at a cost c.d < 0 (use), or some good whose utility rises for ever.
+    ``value`` is the gain relative to what flows through d (0: none).
+    """
+    made, used = product(problem.output, d), product(problem.input, d)
+    net, use = made - used, product(problem.resource_use, d)
+    through = np.maximum(np.abs(made.high), np.abs(used.high))
+    gross_use = product(abs(problem.resource_use), np.abs(d)).high
+    worst = _Worst()
+    worst.add("sign", -d, np.abs(d))
+    worst.add("capacity", np.where(np.isfinite(problem.capacity), d, 0.0), np.abs(d))
+    gain, due = _gain(problem, net, through, d)
+    rows = _Rows([(problem.output, 1), (problem.input, -1)], d, due, -1)
+    demand = np.longdouble(due[0]) * due[1]
+    worst.add("balance", rows.settled(demand - net.low, np.maximum(through, np.abs(demand))), 1)
+    for sign, bound, excess in ((1, problem.upper, use.high), (-1, problem.lower, -use.low)):
+        rows = _Rows([(problem.resource_use, 1)], d, (0.0, np.zeros(len(bound))), sign)
+        worst.add("limit", rows.settled(np.where(np.isfinite(bound), excess, 0), gross_use), 1)
+    return PrimalCheck(gain, worst.violation, worst.culprit)
+
+
+def _gain(problem: Problem, net: Interval, through: LongArray, d: FloatArray) -> tuple[float, tuple[float, FloatArray]]:
+    """What a direction brings, relative to what flows through it, and (factor, amounts) that N d must cover."""
+    nothing = np.zeros(len(problem.targets))
+    if problem.kind == "scale":
+        wanted = problem.targets > 0
+        t = max(float((net.low[wanted] / problem.targets[wanted]).min()), 0.0)
+        share = net.low[wanted] / np.where(through[wanted] > 0, through[wanted], 1)
+        return max(float(share.min()), 0.0), (float(np.nextafter(t, 0.0)), problem.targets)
+    if problem.kind == "use":
+        size = inner(np.abs(problem.cost), np.abs(d)).high
+        return (max(float(-inner(problem.cost, d).high / size), 0.0) if size > 0 else 0.0), (1.0, nothing)
+    utility = _given(problem.utility)
+    endless = utility.consumed & (utility.name != "power" or utility.parameter < 1)
+    share = np.where(endless, net.low / np.where(through > 0, through, 1), 0)
+    return max(float(share.max(initial=0)), 0.0), (1.0, nothing)
 
 
 def _bound_from(problem: Problem, prices: FloatArray, shrink: float, paid: Interval) -> float:
@@ -268,8 +335,8 @@ def _largest_activity(problem: Problem) -> LongArray:
     return largest
 
 
-def _utility_value(u: Utility, consumption: FloatArray) -> Interval:
-    """sum_i w_i u(C_i/g_i) with a guard for the elementary functions."""
+def _utility_value(u: Utility, consumption: FloatArray) -> tuple[Interval, LongArray]:
+    """sum_i w_i u(C_i/g_i) with a guard for the elementary functions, and its terms with what they count from."""
     c, g, w = (np.asarray(a, np.longdouble)[u.consumed] for a in (consumption, u.targets, u.weights))
     ratio = c / g
     with np.errstate(divide="ignore"):
@@ -281,7 +348,7 @@ def _utility_value(u: Utility, consumption: FloatArray) -> Interval:
         else:
             sigma = np.longdouble(u.parameter)
             terms = w * ratio ** (1 - sigma) / (1 - sigma)
-    return _summed(terms, w)
+    return _summed(terms, w), np.abs(terms) + w
 
 
 def _conjugate(u: Utility, p: LongArray) -> Interval:

@@ -46,6 +46,11 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
         raise ProblemError(f"{path}: cannot be read, it may be truncated: {error}") from error
 
 
+def number(stored: float | str | None) -> float:
+    """A number as plan.json keeps it: "inf" and "-inf" are text, null is NaN, what does not apply."""
+    return float("nan") if stored is None else float(stored)
+
+
 def digest(record: dict[str, Any]) -> str:
     """SHA-256 of a record without its own digest."""
     rest = {key: value for key, value in record.items() if key != "digest"}

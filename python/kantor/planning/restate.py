@@ -32,9 +32,10 @@ _KINDS = {"max-scale": "scale", "minimise-use": "use", "harmony": "utility", "lo
 
 @dataclass(frozen=True)
 class Statement:
-    """The problem, and where the folder's tables differ from what was derived."""
+    """The problem, the base plan (activity by technique; None where there is none), and where the tables differ."""
 
     problem: Problem
+    base: FloatArray | None
     reasons: list[str]
 
 
@@ -58,12 +59,16 @@ def restate(
     if scenario is not None:
         reasons += _compare(scenario, economy, targets, weights, capacity)
         reasons += _other_objective(scenario, objective, economy)
-        reasons += _other_limits(scenario, limits)
+        reasons += _other_limits(scenario, limits, economy)
+    else:
+        own = np.asarray(economy.capacities, np.float64)
+        reasons += _different("capacity", own, capacity, economy.techniques, "the stored economy")
     reasons += _invalid(targets, weights, capacity)
-    base = _base_use(economy, targets) if np.isfinite(limits["base"].to_numpy(np.float64)).any() else None
-    reasons += _wrong_limits(limits, economy, base)
-    reasons += _wrong_base(limits, tables["use"], base)
-    return Statement(_problem(economy, objective, targets, weights, capacity, limits), reasons)
+    base = _base_plan(economy, targets)
+    use = None if base is None else pd.Series(economy.intensities.to_numpy() @ base, economy.intensities.index)
+    reasons += _wrong_limits(limits, economy, use)
+    reasons += _wrong_base(limits, tables["use"], use)
+    return Statement(_problem(economy, objective, targets, weights, capacity, limits), base, reasons)
 
 
 def _compare(
@@ -85,11 +90,13 @@ def _compare(
     yield from _different("capacity", np.asarray(own, np.float64), capacity, economy.techniques)
 
 
-def _different(what: str, derived: FloatArray, stated: FloatArray, labels: pd.Index) -> Iterator[str]:
+def _different(
+    what: str, derived: FloatArray, stated: FloatArray, labels: pd.Index, source: str = "the scenario"
+) -> Iterator[str]:
     off = ~np.isclose(stated, derived, rtol=1e-13, atol=0.0)
     if off.any():
         i = int(np.flatnonzero(off)[0])
-        yield f"{what} of {show(labels[i])!r}: stated {stated[i]:.17g}, the scenario says {derived[i]:.17g}"
+        yield f"{what} of {show(labels[i])!r}: stated {stated[i]:.17g}, {source} says {derived[i]:.17g}"
 
 
 def _other_objective(scenario: Scenario, stated: dict[str, Any], economy: Economy) -> Iterator[str]:
@@ -110,13 +117,16 @@ def _factors(indicator: Any) -> dict[str, float]:
     return dict.fromkeys([indicator] if isinstance(indicator, str) else indicator, 1.0)
 
 
-def _other_limits(scenario: Scenario, limits: pd.DataFrame) -> Iterator[str]:
+def _other_limits(scenario: Scenario, limits: pd.DataFrame, economy: Economy) -> Iterator[str]:
     """The limits of the table are those of the scenario, as they are written there."""
-    written = {}
+    written, about = {}, {}
     for name, given in scenario.document.limits.items():
         table = given if isinstance(given, LimitTable) else LimitTable(at_most=given)
         sides = {"at_most": table.at_most, "at_least": table.at_least}
         written[name] = {side: text for side, text in sides.items() if text is not None}
+        about[name] = economy.indicator_name(table.indicator or name)
+    if about != dict(zip(map(str, limits.index), limits["indicator"], strict=True)):
+        yield f"limits: stated on {list(limits['indicator'])!r}, the scenario says {list(about.values())!r}"
     stated = {str(name): json.loads(text) for name, text in limits["stated"].items()}
     if written != stated:
         yield f"limits: stated {stated!r}, the scenario says {written!r}"
@@ -132,11 +142,14 @@ def _invalid(targets: FloatArray, weights: FloatArray, capacity: FloatArray) -> 
 
 
 def _wrong_base(limits: pd.DataFrame, use: pd.DataFrame, base: pd.Series | None) -> Iterator[str]:
-    """The stated use by the base plan, where one is stated, is the recomputed one."""
+    """The stated use by the base plan is the recomputed one; where there is no base plan none is stated."""
     for table in (limits, use):
         for name, indicator, stated in zip(table.index, table["indicator"], table["base"].to_numpy(), strict=True):
-            if base is not None and not abs(stated - base[indicator]) <= _BASE_AGREEMENT * abs(base[indicator]):
-                yield f"base use of {name!r}: stated {stated:.17g}, recomputed {base[indicator]:.17g}"
+            expected = np.nan if base is None else float(base[indicator])
+            if np.isnan(expected) and np.isnan(stated):
+                continue
+            if not abs(stated - expected) <= _BASE_AGREEMENT * abs(expected):
+                yield f"base use of {name!r}: stated {stated:.17g}, recomputed {expected:.17g}"
 
 
 def _wrong_limits(limits: pd.DataFrame, economy: Economy, base: pd.Series | None) -> Iterator[str]:
@@ -175,11 +188,14 @@ def _bound(written: Any, absent: float, base: float) -> float:
     return float(number[0])
 
 
-def _base_use(economy: Economy, targets: FloatArray) -> pd.Series:
-    """Use of every indicator by the base plan; square technologies are solved here, others by kantor.data alone."""
+def _base_plan(economy: Economy, targets: FloatArray) -> FloatArray | None:
+    """Activity of the base plan; square technologies are solved here, others by kantor.data. None: there is none."""
     own = own_techniques(economy)
     if own is None:
-        return economy.base_use(pd.Series(targets, economy.products))
+        try:
+            return economy.base_plan(pd.Series(targets, economy.products)).to_numpy(np.float64)
+        except ProblemError:
+            return None
     inputs = economy.input_coefficients
     square = inputs if len(own) == inputs.shape[1] and economy.is_square else sp.csr_array(inputs[:, own])
     n = len(targets)
@@ -193,8 +209,9 @@ def _base_use(economy: Economy, targets: FloatArray) -> pd.Series:
         residual = targets - (x - square @ x)
     if np.linalg.norm(residual) > 1e-11 * float(np.linalg.norm(targets)):
         raise ProblemError("the base plan could not be recomputed: its linear system was not solved")
-    intensities = economy.intensities.to_numpy()
-    return pd.Series((intensities if economy.is_square else intensities[:, own]) @ x, economy.intensities.index)
+    activity = np.zeros(inputs.shape[1])
+    activity[own] = x
+    return activity
 
 
 def _problem(

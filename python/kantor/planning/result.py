@@ -18,7 +18,7 @@ from ..data.labels import show
 from ..errors import ProblemError
 from ..solvers.certificate import relative_gap
 from ..solvers.leontief import values
-from ..solvers.solution import NotOptimal, SolveInfo, Status
+from ..solvers.solution import RAYS, NotOptimal, SolveInfo, Status
 from .limits import ResolvedLimit, unit_of
 from .objectives import positions
 
@@ -41,6 +41,8 @@ class PlanResult:
         the plan's value and rigorous bounds on the best possible one, in the objective's unit;
         ``gap = (upper - lower) / max(|upper|, |lower|)``, for utilities with 1 as a third in the maximum. NaN or
         infinite where there is none.
+    surplus : where no plan exists, by how much what is asked for is worth more than all that limits it, at the stored
+        prices and rents, which prove it; else NaN
     certified : whether both bounds are proved and within the tolerance. An optimal plan that is not certified satisfies
         the solver's tolerances only (``info.why`` says which side is unproved), and verify_plan will say so.
     activity : Series by technique, in the unit of its product or activity
@@ -79,6 +81,7 @@ class PlanResult:
     objective_unit: str
     sense: str
     certified: bool = False
+    surplus: float = float("nan")
     base: pd.Series | None = None
     names: pd.Series | None = None
     unit: str | pd.Series = ""
@@ -272,15 +275,22 @@ def label_solution(plan: Plan, solution: ProgramSolution, options: dict[str, Any
     if made.offset:
         lower = np.nextafter(lower + made.offset, -np.inf)
         upper = np.nextafter(upper + made.offset, np.inf)
+    gap = relative_gap(made.kind, float(lower), float(upper))
+    status, certified = solution.status, solution.certified
+    if gap <= options["tolerance"] and status not in RAYS:  # stopped just when it was proved: the proof counts
+        status, certified = Status.OPTIMAL, True
+    consumption = pd.Series(solution.consumption, eco.products, name="consumption")
+    if status is Status.PRIMAL_INFEASIBLE:
+        consumption[:] = np.nan  # the activity is the last point that was tried; it delivers nothing that was planned
     return PlanResult(
         name=plan.name,
-        status=solution.status,
+        status=status,
         objective=float(solution.objective + made.offset),
         lower_bound=float(lower),
         upper_bound=float(upper),
-        gap=relative_gap(made.kind, float(lower), float(upper)),
+        gap=gap,
         activity=activity,
-        consumption=pd.Series(solution.consumption, eco.products, name="consumption"),
+        consumption=consumption,
         prices=pd.Series(solution.prices, eco.products, name="price"),
         rents=rents,
         floor_rents=floor_rents,
@@ -292,7 +302,8 @@ def label_solution(plan: Plan, solution: ProgramSolution, options: dict[str, Any
         objective_kind=plan.objective.name,
         objective_unit=plan.objective.unit(eco),
         sense=plan.objective.sense,
-        certified=solution.certified,
+        certified=certified,
+        surplus=solution.surplus,
         base=plan.base_activity,
         names=eco.product_names,
         unit=eco.unit,

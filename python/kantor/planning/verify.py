@@ -6,9 +6,13 @@ What is done, in order; every failure is a reason:
 2. the economy is read again from the raw files (or from ``input/``), with techniques and expansion as the scenario
    says, and the SHA-256 of every file read is compared;
 3. targets, weights, limits and capacities are derived again (kantor.planning.restate) and compared with the tables;
+   so are labels, units, names, counts and the words of plan.json (kantor.planning.stated);
 4. the stored activity is checked against every balance, limit and capacity, and its value is recomputed;
 5. the stored prices and rents are turned into a bound by weak duality (kantor.planning.recheck);
-6. both must confirm the stated objective, bounds and gap; consumption and use must follow from the activity.
+6. both must confirm the stated status, objective, bounds and gap; consumption and use must follow from the activity.
+
+A plan that does not exist is confirmed by prices and rents at which the demand is worth more than all that limits it;
+one that nothing limits, by an activity that can be added to any plan without end.
 
 Steps 4 and 5 use extended precision with rounding guards, so a confirmed bound is a fact about the numbers on disk.
 Imports: NumPy, SciPy, pandas, the readers of kantor.data and the grammar of scenario files.
@@ -17,7 +21,7 @@ Imports: NumPy, SciPy, pandas, the readers of kantor.data and the grammar of sce
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +32,26 @@ from ..data.datasets import load_economy
 from ..data.economy import Economy
 from ..data.labels import show
 from ..errors import KantorError
-from .recheck import Multipliers, PrimalCheck, Problem, check_activity, check_multipliers, proves_infeasible
-from .record import INPUT, TABLES, digest, read_record, read_table, sha256_of
-from .restate import Statement, restate
+from .recheck import (
+    Multipliers,
+    PrimalCheck,
+    Problem,
+    capacity_rents,
+    check_activity,
+    check_direction,
+    check_multipliers,
+    surplus,
+)
+from .record import INPUT, TABLES, digest, number, read_record, read_table, sha256_of
+from .restate import restate
 from .scenario import Scenario, parse_scenario
+from .stated import AGREEMENT, wrong_columns, wrong_status, wrong_use, wrong_words
 
 # A certified plan holds exactly, with its guards; the slack is for machines whose longdouble is no wider than float64.
 # What solvers call feasible (1e-6 of what flows through a balance) does not pass.
 EXACTNESS = 1e-12
-# Two ordinary computations of the same number agree to this, relative to its size.
-AGREEMENT = 1e-9
+# A direction without end must bring at least this share of what flows through it, or rounding could be all it brings.
+_GAIN = 1e-9
 
 
 @dataclass(frozen=True)
@@ -97,10 +111,18 @@ def verify_plan(folder: str | Path) -> PlanVerification:
         tables = {name.removesuffix(".parquet"): read_table(place, name) for name in TABLES}
         economy, scenario = _raw_input(place, record)
         statement = restate(record, economy, scenario, tables)
-        reasons += [*statement.reasons, *_changed_inputs(economy, scenario, record), *_wrong_labels(economy, tables)]
+        reasons += [
+            *statement.reasons,
+            *_changed_inputs(place, economy, scenario, record),
+            *wrong_words(record, economy, scenario),
+            *wrong_status(record),
+            *wrong_columns(economy, statement, tables),
+        ]
+        if not reasons:
+            reasons += wrong_use(economy, tables)
         if reasons:
             return PlanVerification(False, reasons, status)
-        return _check(record, economy, statement, tables, status)
+        return _check(record, economy, statement.problem, tables)
     except KantorError as error:
         return PlanVerification(False, [*reasons, str(error)], status)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -129,10 +151,13 @@ def _raw_input(folder: Path, record: dict[str, Any]) -> tuple[Economy, Scenario 
     return scenario.economy(), scenario
 
 
-def _changed_inputs(economy: Economy, scenario: Scenario | None, record: dict[str, Any]) -> Iterator[str]:
+def _changed_inputs(folder: Path, economy: Economy, scenario: Scenario | None, record: dict[str, Any]) -> Iterator[str]:
     """Every raw file read now must be the one that was read then; folders may have moved, names and content not."""
-    if scenario is None:
-        return  # input/ is part of the folder, whose files are hashed already
+    if scenario is None:  # input/ is part of the folder, whose files are hashed already, and names its own sources
+        own = [source for source in economy.sources if not Path(source.path).is_relative_to((folder / INPUT).resolve())]
+        if record["inputs"] != [{"path": source.path, "sha256": source.sha256} for source in own]:
+            yield "inputs: not the files that the stored economy says it was read from"
+        return
     read = {(Path(source.path).name, source.sha256) for source in [*economy.sources, *scenario.files.values()]}
     stated = {(Path(source["path"]).name, source["sha256"]) for source in record["inputs"]}
     for name, _ in sorted(stated - read):
@@ -141,53 +166,108 @@ def _changed_inputs(economy: Economy, scenario: Scenario | None, record: dict[st
         yield f"input file {name} was read that the plan does not list"
 
 
-def _wrong_labels(economy: Economy, tables: dict[str, pd.DataFrame]) -> Iterator[str]:
-    for table, labels in (
-        ("activity", economy.techniques),
-        ("consumption", economy.products),
-        ("prices", economy.products),
-    ):
-        if not _same_labels(tables[table].index, labels):
-            yield f"{table}.parquet: its labels are not those of the economy"
+@dataclass(frozen=True)
+class _Answer:
+    """The answer as stored: vectors, and the numbers of the certificate."""
 
-
-def _same_labels(found: pd.Index, labels: pd.Index) -> bool:
-    # Text may come back as another dtype of text, which equals() tells apart.
-    return found.equals(labels) or (len(found) == len(labels) and list(found) == list(labels))
+    activity: np.ndarray[Any, Any]
+    consumption: np.ndarray[Any, Any]
+    multipliers: Multipliers
+    stated: dict[str, float]
 
 
 def _check(
-    record: dict[str, Any], economy: Economy, statement: Statement, tables: dict[str, pd.DataFrame], status: str
+    record: dict[str, Any], economy: Economy, problem: Problem, tables: dict[str, pd.DataFrame]
 ) -> PlanVerification:
-    problem = statement.problem
-    stated = {key: float(value) for key, value in record["certificate"].items()}
-    activity, rents = tables["activity"], tables["rents"]
-    x = activity["activity"].to_numpy(np.float64)
-    consumption = tables["consumption"]["consumption"].to_numpy(np.float64)
-    multipliers = Multipliers(
-        tables["prices"]["price"].to_numpy(np.float64),
-        rents["rent"].to_numpy(np.float64),
-        rents["floor_rent"].to_numpy(np.float64),
-        activity["capacity_rent"].to_numpy(np.float64),
+    vector = lambda table, column: tables[table][column].to_numpy(np.float64)  # noqa: E731
+    answer = _Answer(
+        vector("activity", "activity"),
+        vector("consumption", "consumption"),
+        Multipliers(
+            vector("prices", "price"),
+            vector("rents", "rent"),
+            vector("rents", "floor_rent"),
+            vector("activity", "capacity_rent"),
+        ),
+        {key: number(value) for key, value in record["certificate"].items()},
     )
+    status = record["status"]
     if status == "primal infeasible":
-        proved = proves_infeasible(problem, multipliers)
-        reasons = [] if proved else ["the stored prices and rents do not prove that there is no plan"]
-        return PlanVerification(proved, reasons, status)
+        reasons = [*_wrong_proof(problem, answer)]
+        return PlanVerification(not reasons, reasons, status)
     if status == "dual infeasible":
-        return PlanVerification(
-            False, ["the plan states that nothing limits it, for which a folder holds no proof"], status
+        reasons = [*_wrong_direction(problem, answer)]
+        return PlanVerification(not reasons, reasons, status)
+    return _check_plan(problem, answer, economy, tables["rents"].index, status, record["options"]["tolerance"])
+
+
+def _wrong_proof(problem: Problem, answer: _Answer) -> Iterator[str]:
+    """A plan that does not exist: the stored prices and rents prove it, and nothing else is stated."""
+    worst = np.inf if problem.kind == "use" else -np.inf
+    yield from _unlike(answer.stated, {"objective": np.nan, "lower_bound": worst, "upper_bound": worst, "gap": np.inf})
+    if not np.isnan(answer.consumption).all():
+        yield "consumption: stated, but there is no plan"
+    found, stated = surplus(problem, answer.multipliers), answer.stated["surplus"]
+    size = float(answer.multipliers.prices @ np.abs(problem.targets)) + abs(found)
+    if not found > 0:
+        yield "the stored prices and rents do not prove that there is no plan"
+    elif not abs(stated - found) <= AGREEMENT * size:
+        yield f"surplus: stated {stated!r}, recomputed {found!r}"
+    yield from _wrong_rents(replace(problem, cost=np.zeros_like(problem.cost)), answer.multipliers)
+
+
+def _wrong_direction(problem: Problem, answer: _Answer) -> Iterator[str]:
+    """A plan that nothing limits: the activity can be added to any plan without end, and nothing else is stated."""
+    best = -np.inf if problem.kind == "use" else np.inf
+    expected = {"objective": best, "lower_bound": -np.inf, "upper_bound": np.inf, "gap": np.inf}
+    yield from _unlike(answer.stated, expected)
+    m = answer.multipliers
+    if any(part.any() for part in (answer.consumption, m.prices, m.rents, m.floor_rents, m.capacity_rents)):
+        yield "consumption, prices and rents: stated, but a plan without limits has none"
+    found = check_direction(problem, answer.activity)
+    if not (found.violation <= EXACTNESS and found.value > _GAIN):
+        yield (
+            "the stored activity does not show that nothing limits the plan: "
+            f"it brings {found.value:.1e} and violates {found.culprit} by {found.violation:.1e} (relative)"
         )
-    primal = check_activity(problem, x, consumption)
-    dual = check_multipliers(problem, multipliers)
+
+
+def _unlike(stated: dict[str, float], expected: dict[str, float]) -> Iterator[str]:
+    for key, value in expected.items():
+        if not (stated[key] == value or (np.isnan(stated[key]) and np.isnan(value))):
+            yield f"{key.replace('_', ' ')}: stated {stated[key]!r}, but the status makes it {value!r}"
+
+
+def _wrong_rents(problem: Problem, m: Multipliers) -> Iterator[str]:
+    """Rents of what has no bound, and rents of capacities that do not follow from prices and other rents."""
+    for what, rents, bounds in (
+        ("rent of limit", m.rents, problem.upper),
+        ("floor rent of limit", m.floor_rents, problem.lower),
+        ("capacity rent of technique", m.capacity_rents, problem.capacity),
+    ):
+        idle = np.flatnonzero(np.isinf(bounds) & (rents != 0))
+        if idle.size and not np.isnan(rents).all():
+            yield f"{what} number {idle[0]}: stated {rents[idle[0]]:.17g}, but it has no bound"
+    expected, rounding = capacity_rents(problem, m)
+    off = np.flatnonzero(np.abs(m.capacity_rents - expected) > rounding)
+    if off.size:
+        j = int(off[0])
+        yield f"capacity rent of technique number {j}: stated {m.capacity_rents[j]:.17g}, recomputed {expected[j]:.17g}"
+
+
+def _check_plan(
+    problem: Problem, answer: _Answer, economy: Economy, limits: pd.Index, status: str, tolerance: float
+) -> PlanVerification:
+    stated = answer.stated
+    primal = check_activity(problem, answer.activity, answer.consumption)
+    dual = check_multipliers(problem, answer.multipliers)
     value = primal.value
     bound = dual.bound if not np.isnan(dual.bound) else (-np.inf if problem.kind == "use" else np.inf)
     feasible = primal.violation <= EXACTNESS
     achieved = value if feasible else (np.inf if problem.kind == "use" else -np.inf)
     lower, upper = (bound, achieved) if problem.kind == "use" else (achieved, bound)
     gap = _gap(problem.kind, lower, upper)
-    reasons = [*_wrong_bounds(problem.kind, stated, lower, upper)]
-    tolerance = record["options"]["tolerance"]
+    reasons = [*_wrong_bounds(problem.kind, stated, lower, upper), *_wrong_rents(problem, answer.multipliers)]
     if status == "optimal":
         if not gap <= tolerance + EXACTNESS / 10:
             reasons.append(f"status is optimal at tolerance {tolerance:g}, but the recomputed gap is {gap:.3g}")
@@ -197,10 +277,10 @@ def _check(
                 f"prices and rents: technique {technique!r} earns more than it costs, by {dual.violation:.3g}"
             )
     claimed = np.isfinite(stated["upper_bound" if problem.kind == "use" else "lower_bound"])
-    if not feasible and (claimed or status == "optimal"):
-        reasons.append(_violated(primal, economy, rents.index))
     if feasible:
-        reasons += _wrong_tables(stated, problem, value, consumption, x, economy, tables["use"])
+        reasons += _wrong_value(stated, problem, primal, answer.consumption, economy)
+    elif claimed or status == "optimal" or not np.isnan(stated["objective"]):
+        reasons.append(_violated(primal, economy, limits))
     return PlanVerification(not reasons, reasons, status, lower, upper, gap, primal.violation)
 
 
@@ -224,7 +304,7 @@ def _wrong_bounds(kind: str, stated: dict[str, float], lower: float, upper: floa
     if not high >= upper - slack:
         yield f"upper bound: stated {high!r}, recomputed {upper!r}"
     gap = _gap(kind, low, high)
-    if not (stated["gap"] == gap or abs(stated["gap"] - gap) <= 1e-15 + 1e-9 * abs(gap)):
+    if not (stated["gap"] == gap or abs(stated["gap"] - gap) <= 1e-12 * abs(gap)):
         yield f"gap: stated {stated['gap']!r}, but the stated bounds make it {gap!r}"
 
 
@@ -236,30 +316,24 @@ def _violated(primal: PrimalCheck, economy: Economy, limits: pd.Index) -> str:
     return f"the activity is not feasible: {group} of {show(label)!r} is violated by {primal.violation:.3g} (relative)"
 
 
-def _wrong_tables(
+def _wrong_value(
     stated: dict[str, float],
     problem: Problem,
-    value: float,
+    primal: PrimalCheck,
     consumption: np.ndarray[Any, Any],
-    x: np.ndarray[Any, Any],
     economy: Economy,
-    use: pd.DataFrame,
 ) -> Iterator[str]:
-    """Objective, consumption and use must be what the activity makes them."""
-    objective = stated["objective"]
-    if not abs(objective - value) <= AGREEMENT * _size(problem.kind, value):
-        yield f"objective: stated {objective!r}, recomputed {value!r}"
-        return
+    """Objective and consumption must be what the activity makes them, and the plan's own bound its objective."""
+    objective, value = stated["objective"], primal.value
+    own = stated["upper_bound" if problem.kind == "use" else "lower_bound"]
+    for name, number_ in (("objective", objective), ("upper bound" if problem.kind == "use" else "lower bound", own)):
+        if not abs(number_ - value) <= primal.rounding:
+            yield f"{name}: stated {number_!r}, recomputed {value!r}"
+            return
     if problem.kind != "utility":
         due = problem.targets * (objective if problem.kind == "scale" else 1.0)
-        off = np.abs(consumption - due) > AGREEMENT * np.maximum(np.abs(due), np.finfo(np.float64).tiny)
+        off = ~(np.abs(consumption - due) <= AGREEMENT * np.abs(due))
         if off.any():
             i = int(np.flatnonzero(off)[0])
             name = show(economy.products[i])
             yield f"consumption of {name!r}: stated {consumption[i]:.17g}, recomputed {due[i]:.17g}"
-    intensities = economy.intensities.reindex(use["indicator"])
-    total, size = intensities.to_numpy() @ x, np.abs(intensities.to_numpy()) @ np.abs(x)
-    off = ~(np.abs(use["use"].to_numpy() - total) <= AGREEMENT * size)
-    if off.any():
-        k = int(np.flatnonzero(off)[0])
-        yield f"use of {use.index[k]!r}: stated {use['use'].iloc[k]:.17g}, recomputed {total[k]:.17g}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ProblemError
+from ..data.atomic import new_file
 from .facts import Facts
 from .page import Cell, Markup, page, paragraph, section, table
 from .sections import SECTIONS
@@ -26,18 +24,8 @@ def write_report(plan: PlanResult | str | Path, path: str | Path) -> Path:
     facts = _facts(plan)
     body = "".join(make(facts) for make in (*SECTIONS, provenance))
     target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".partial", dir=target.parent)
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(page(facts.result.name, body))
-            Path(partial).chmod(0o644)
-            os.replace(partial, target)
-        finally:
-            Path(partial).unlink(missing_ok=True)
-    except OSError as error:
-        raise ProblemError(f"{target}: cannot be written: {error.strerror or error}") from error
+    with new_file(target) as file:
+        file.write(page(facts.result.name, body).encode())
     return target
 
 

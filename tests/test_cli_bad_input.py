@@ -1,0 +1,145 @@
+"""The command line and bad input: exit code 2, one message that names the culprit, nothing written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from villages import SCENARIO, Table, kantor, refused
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_not_a_number_in_a_table(scenario: Callable[..., Path], tmp_path: Path, value: float) -> None:
+    table = Table()
+    table.Z.loc["cloth", "iron"] = value
+    refused(["plan", scenario(table), "-o", tmp_path / "plan"], "cloth", "iron", out=tmp_path / "plan")
+    refused(["check", tmp_path / "village"], "cloth", "iron")
+
+
+def test_mismatched_labels(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    table = Table()
+    table.Y = table.Y.rename(index={"cloth": "clooth"})
+    refused(["plan", scenario(table), "-o", tmp_path / "plan"], "clooth", out=tmp_path / "plan")
+
+
+def test_unknown_indicator_with_the_nearest_name(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    file = scenario(text=SCENARIO.replace("[limits.hours]", "[limits.huors]"))
+    refused(["plan", file, "-o", tmp_path / "plan"], "huors", "did you mean 'hours'", out=tmp_path / "plan")
+
+
+def test_lower_above_upper(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    file = scenario(text=SCENARIO + 'at_least = "95%"\n')
+    refused(["plan", file, "-o", tmp_path / "plan"], "hours", "at_least", "exceeds", out=tmp_path / "plan")
+
+
+def test_empty_table(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    table = Table()
+    table.Z, table.Y, table.F = table.Z.iloc[:0, :0], table.Y.iloc[:0], table.F.iloc[:, :0]
+    refused(["plan", scenario(table), "-o", tmp_path / "plan"], "Z.csv", out=tmp_path / "plan")
+
+
+def test_non_productive_economy_names_the_sectors(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    table = Table()
+    table.Z.loc["wheat", "wheat"] = 100.0  # and others buy wheat: it needs more wheat than it makes
+    table.Y.loc["wheat", "final"] = -60.0
+    file = scenario(table, text=SCENARIO.replace("{at_most}", "90"))
+    refused(["plan", file, "-o", tmp_path / "plan"], "wheat", out=tmp_path / "plan")
+
+
+def test_misspelt_scenario_key(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    file = scenario(text=SCENARIO.replace("at_most", "at_mots", 1))
+    refused(["plan", file, "-o", tmp_path / "plan"], "at_mots", "did you mean 'at_most'", out=tmp_path / "plan")
+
+
+def test_truncated_parquet(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    table = Table()
+    table.suffix = "parquet"
+    file = scenario(table)
+    path = tmp_path / "village" / "Z.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    refused(["plan", file, "-o", tmp_path / "plan"], "Z.parquet", out=tmp_path / "plan")
+    refused(["check", tmp_path / "village"], "Z.parquet")
+
+
+def test_unwritable_output_folder(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    file = scenario()
+    blocked = tmp_path / "a file"
+    blocked.write_text("mine")
+    refused(["plan", file, "-o", blocked / "plan"], "a file")
+    refused(["plan", file, "-o", blocked], "a file")
+    assert blocked.read_text() == "mine"
+    foreign = tmp_path / "letters"
+    foreign.mkdir()
+    (foreign / "letter.txt").write_text("dear")
+    refused(["plan", file, "-o", foreign], "letter.txt")
+    assert [entry.name for entry in foreign.iterdir()] == ["letter.txt"]
+
+
+def test_truncated_plan_folder(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    out = tmp_path / "plan"
+    assert kantor("plan", scenario(), "-o", out, "--quiet").exit_code == 0
+    (out / "plan.json").write_text((out / "plan.json").read_text()[:100])
+    refused(["verify", out], "plan.json")
+    assert kantor("report", out).exit_code == 2
+    assert not (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprits"),
+    [
+        (["plan", "nowhere.toml", "-o", "plan"], ["nowhere.toml"]),
+        (["plan", "us_2102", "-o", "plan"], ["us_2102", "did you mean 'us_2012'"]),
+        (["plan", "eu_2006", "-o", "plan", "--backend", "nativ"], ["nativ", "did you mean 'native'"]),
+        (["plan", "eu_2006", "-o", "plan", "--method", "magic"], ["magic"]),
+        (["plan", "eu_2006", "-o", "plan", "--tolerance", "-1"], ["tolerance", "-1"]),
+        (["plan", "eu_2006", "-o", "plan", "--time-limit", "0"], ["time_limit"]),
+        (["plan", "eu_2006", "-o", "plan", "--tolerance", "small"], ["--tolerance"]),
+        (["plan", "eu_2006"], ["--out"]),
+        (["check", "eu_2016"], ["eu_2016", "did you mean 'eu_2006'"]),
+        (["check", "eu_2006", "--year", "2007"], ["year"]),
+        (["balance", "eu_2006", "--demand", "totle"], ["totle", "did you mean 'total'"]),
+        (["balance", "eu_2006", "--csv", "no/such/folder/all.csv"], ["all.csv"]),
+        (["values", "eu_2006", "--by", "labor"], ["labor", "did you mean 'labour'"]),
+        (["lp", "nowhere.mps"], ["nowhere.mps"]),
+        (["verify", "nowhere"], ["nowhere"]),
+        (["check", "eu_2006", "--with", "demand"], ["demand"]),
+        (["bench", "kernles"], ["kernles", "did you mean 'kernels'"]),
+    ],
+)
+def test_wrong_arguments(
+    arguments: list[object], culprits: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(arguments, *culprits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_command_suggests_the_nearest() -> None:
+    result = kantor("plna")
+    assert result.exit_code == 2
+    assert "plan" in result.stderr
+
+
+def test_unexpected_error_is_one_and_still_one_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("kantor.config.show_config", broken)
+    result = kantor("info", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error"] == {"type": "RuntimeError", "message": result.stderr.splitlines()[-1][8:]}
+    assert "boom" in result.stderr
+
+
+def test_file_system_errors_are_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied() -> None:
+        raise PermissionError(13, "Permission denied", "/sealed")
+
+    monkeypatch.setattr("kantor.config.show_config", denied)
+    result = kantor("info", "--json")
+    assert result.exit_code == 2
+    assert "/sealed" in json.loads(result.stdout)["error"]["message"]
