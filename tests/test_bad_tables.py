@@ -201,3 +201,35 @@ def test_bad_base_technology_is_reported() -> None:
     eco = Economy.from_iot(A=[[0.6, 0.7], [0.5, 0.6]], x=[1.0, 1.0], labels=SECTORS)
     with pytest.raises(ProblemError, match="productive"):
         eco.base_plan([1.0, 1.0])
+
+
+@pytest.mark.parametrize("part", ["A", "S", "Y", "x"])
+def test_numbers_that_would_overflow_name_their_place(part: str, recwarn: pytest.WarningsRecorder) -> None:
+    tables: dict[str, Any] = {
+        "A": pd.DataFrame([[0.1, 0.2], [0.3, 0.1]], ["grain", "iron"], ["grain", "iron"]),
+        "S": pd.DataFrame([[1.0, 2.0]], ["hours"], ["grain", "iron"]),
+        "Y": pd.DataFrame([[1.0], [2.0]], ["grain", "iron"], ["final"]),
+        "x": pd.Series([2.0, 3.0], ["grain", "iron"]),
+    }
+    table = tables[part]
+    table.iloc[(1,) if part == "x" else (0, 1) if part in "AS" else (1, 0)] = 1e300
+    with pytest.raises(ProblemError, match=r"'iron'.*1e\+300.*larger unit"):
+        Economy.from_iot(**tables)
+    assert not recwarn.list
+
+
+def test_labour_in_both_spellings() -> None:
+    for own, asked in (("labor", "labour"), ("labour", "labor"), ("Labor hours", "labour hours")):
+        eco = Economy.from_iot(A=[[0.1]], Y=[1.0], S=[[2.0]], indicators=[own])
+        assert eco.indicator_name(asked) == own
+        aliased = Economy.from_iot(A=[[0.1]], Y=[1.0], S=[[2.0]], indicators=["jobs"], aliases={own: "jobs"})
+        assert aliased.indicator_name(asked) == "jobs"
+    with pytest.raises(ProblemError, match="unknown indicator"):
+        Economy.from_iot(A=[[0.1]], Y=[1.0], S=[[2.0]], indicators=["hours"]).indicator_name("labor")
+
+
+def test_negative_output_is_said_with_its_inputs() -> None:
+    eco = Economy.from_iot(Z=[[1.0, 2.0], [3.0, 4.0]], Y=[5.0, 1.0], x=[8.0, -3.0], labels=["grain", "scrap"])
+    said = " ".join(eco.notes)
+    assert "negative output: 'scrap' -3" in said
+    assert "inputs of 1 sectors without positive output dropped, 6 in all: 'scrap'" in said

@@ -31,6 +31,14 @@ def test_plan_verify_report(scenario: Callable[..., Path], tmp_path: Path) -> No
     assert (tmp_path / "again.html").read_bytes() == (out / "report.html").read_bytes()
 
 
+def test_report_as_json(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    assert kantor("plan", scenario(), "-o", tmp_path / "plan").exit_code == 0
+    result = kantor("report", tmp_path / "plan", "--json")
+    assert result.exit_code == 0
+    facts = json.loads(result.stdout)
+    assert Path(facts["report"]).stat().st_size == facts["bytes"]
+
+
 def test_plan_prints_one_json_object_with_the_promised_keys(scenario: Callable[..., Path], tmp_path: Path) -> None:
     result = kantor("plan", scenario(), "-o", tmp_path / "plan", "--json")
     assert result.exit_code == 0

@@ -103,7 +103,7 @@ def test_truncated_plan_folder(scenario: Callable[..., Path], tmp_path: Path) ->
         (["check", "eu_2006", "--year", "2007"], ["year"]),
         (["balance", "eu_2006", "--demand", "totle"], ["totle", "did you mean 'total'"]),
         (["balance", "eu_2006", "--csv", "no/such/folder/all.csv"], ["all.csv"]),
-        (["values", "eu_2006", "--by", "labor"], ["labor", "did you mean 'labour'"]),
+        (["values", "eu_2006", "--by", "labuor"], ["labuor", "did you mean 'labour'"]),
         (["lp", "nowhere.mps"], ["nowhere.mps"]),
         (["verify", "nowhere"], ["nowhere"]),
         (["check", "eu_2006", "--with", "demand"], ["demand"]),

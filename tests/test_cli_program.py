@@ -48,3 +48,24 @@ def test_interrupt_writes_the_best_plan_and_exits_with_130(tmp_path: Path) -> No
     assert facts["status"] == "interrupted"
     assert facts["lower_bound"] <= facts["upper_bound"]
     assert run("verify", out).returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("module", ["typer", "kantor.planning.folder", "scipy.sparse"])
+def test_interrupt_while_loading_exits_with_130_and_one_line(tmp_path: Path, module: str) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from kantor.cli import main\n"
+        "main()\n"
+    )
+    arguments = ["plan", "eu_2006", "-o", str(tmp_path / "plan")]
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 130, result.stderr
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert "nothing was written" in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -274,3 +274,16 @@ def test_unknown_options() -> None:
         load_economy("wiod2013", year=2003)
     with pytest.raises(OptionError, match="unknown option 'yaer'; did you mean 'year'"):
         load_economy("wiod2013", yaer=2011)
+
+
+def test_a_missing_table_names_path_and_licence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wiod2013").mkdir()
+    monkeypatch.setenv("KANTOR_DATA", str(tmp_path))
+    with pytest.raises(ProblemError, match=r"wiod2013.*no such file.*World Input-Output Database"):
+        load_economy("wiod2013")
+
+
+def test_a_single_table_says_how_to_ask(tmp_path: Path) -> None:
+    (tmp_path / "flows.csv").write_text(",a\na,0.5\n")
+    with pytest.raises(OptionError, match="--table A on the command line"):
+        load_economy(tmp_path / "flows.csv")

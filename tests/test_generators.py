@@ -181,3 +181,12 @@ def test_what_cannot_be_expanded(table: Economy) -> None:
         lump(table, table.x)
     with pytest.raises(ProblemError, match="no sector has positive output"):
         expand(Economy.from_iot(A=[[0.5]]), 100)
+
+
+def test_products_keep_the_names_of_their_sectors() -> None:
+    names = pd.Series(["Grain mills", "Iron works"], ["grain", "iron"])
+    eco = Economy.from_iot(Z=[[20.0, 5.0], [10.0, 40.0]], Y=[25.0, 50.0], labels=["grain", "iron"], product_names=names)
+    fine = expand(eco, products=20, cover=1.0)
+    assert fine.readable_names()[("iron", 1)] == "Iron works"
+    assert fine.product_names is not None
+    assert len(fine.product_names) == fine.n_goods

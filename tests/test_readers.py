@@ -273,7 +273,7 @@ def test_one_square_table(tmp_path: Path) -> None:
         assert eco.demand("y").tolist() == [8, 7]
         assert [Path(source.path).name for source in eco.sources] == [name, "y.csv"]
     assert load_economy(tmp_path / "A.csv", table="A").final_demand.shape == (2, 0)
-    with pytest.raises(OptionError, match="give table='A'"):
+    with pytest.raises(OptionError, match="--table A on the command line"):
         load_economy(tmp_path / "A.csv")
     with pytest.raises(OptionError, match="unknown option 'demnd'; did you mean 'demand'"):
         load_economy(tmp_path / "A.csv", table="A", demnd="y.csv")

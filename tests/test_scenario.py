@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +220,23 @@ def test_the_record_keeps_the_text_and_the_defaults(folder: Path) -> None:
     record = load_scenario(write(folder, SMALL)).to_record()
     assert record["text"] == SMALL
     assert record["document"]["solve"]["tolerance"] == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("product,wieght", "column 'wieght' should hold numbers and be called 'weight'; did you mean 'weight'"),
+        ("technique,weight", "column 'technique' should hold labels and be called 'product'"),
+        ("grain,1.5", "'grain'"),
+        (",weight", ""),
+        ("product,weight", ""),
+    ],
+)
+def test_columns_of_a_file_are_called_what_they_hold(folder: Path, header: str, message: str) -> None:
+    (folder / "weights.csv").write_text(f"{header}\niron,3\n")
+    scenario = load_scenario(write(folder, SMALL + '[objective]\nkind = "harmony"\nweights = "weights.csv"\n'))
+    if not message:
+        build(scenario)
+        return
+    with pytest.raises(ProblemError, match=re.escape(message)):
+        build(scenario)

@@ -1,5 +1,46 @@
 """The command line: ``kantor COMMAND``, also ``python -m kantor``. Exit codes are in kantor.cli.console."""
 
-from .app import app, main
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Any, NoReturn
 
 __all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Entry point of the console script.
+
+    Ctrl-C while the program is still loading ends it at once: an exception would have to find its way through imports
+    that catch or wrap it. From the command's own start on, commands handle it (kantor.cli.app).
+    """
+    early = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if early:
+        signal.signal(signal.SIGINT, _leave)
+    command = __getattr__("app")
+    if early:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        command()
+    except KeyboardInterrupt:  # after the command's own end, or before its start
+        _leave()
+
+
+def _leave(*_: object) -> NoReturn:
+    os.write(2, b"kantor: interrupted before there was a plan; nothing was written\n")
+    os._exit(130)
+
+
+def __getattr__(name: str) -> Any:
+    """``app``, the Typer application: imported when asked for, so that main() can guard the import."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .app import app
+
+    globals()["app"] = app  # in place of the submodule of that name
+    return app

@@ -102,8 +102,3 @@ app.command("lp")(lp.lp)
 app.command("info")(info.info)
 app.command("bench")(bench.bench)
 app.add_typer(generate.app, name="generate")
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    app()

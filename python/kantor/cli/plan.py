@@ -104,11 +104,16 @@ def report(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="The HTML file to write.", show_default="PLAN/report.html"),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Write one static HTML file about a plan: no script, no network."""
     from ..report.html import write_report
 
-    say(f"wrote {write_report(folder, out or folder / 'report.html')}")
+    written = write_report(folder, out or folder / "report.html")
+    if as_json:
+        print_json({"plan": folder, "report": written, "bytes": written.stat().st_size})
+    else:
+        say(f"wrote {written}")
 
 
 def _write(result: PlanResult, out: Path, report: bool) -> Path:

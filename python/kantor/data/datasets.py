@@ -14,6 +14,7 @@ from ..errors import OptionError, ProblemError, suggest
 from . import public
 from .economy import Economy
 from .files import load_path
+from .tables import MissingFile
 
 EXAMPLES = Path(__file__).resolve().parent / "example"
 
@@ -139,8 +140,11 @@ def load_economy(name_or_path: str | Path, **options: Any) -> Economy:
             return load_path(folder / name, **options)
     looks_like_path = path.is_absolute() or len(path.parts) > 1 or bool(path.suffix)
     if looks_like_path:
-        raise ProblemError(f"{path}: no such file or folder")
-    raise ProblemError(f"unknown economy {name!r}" + suggest(name, [*packaged, *DATA_SETS, *SHORT_NAMES]))
+        raise ProblemError(f"{path}: no such file or folder; a path is read from {Path.cwd()}")
+    raise ProblemError(
+        f"unknown economy {name!r}{suggest(name, [*packaged, *DATA_SETS, *SHORT_NAMES])}; nor is there a file or folder "
+        f"of that name in {_paths([Path.cwd(), *search_folders()])}"
+    )
 
 
 def _load_known(name: str, options: dict[str, Any]) -> Economy:
@@ -148,4 +152,7 @@ def _load_known(name: str, options: dict[str, Any]) -> Economy:
     for option in options:
         if option not in data_set.options:
             raise OptionError(f"{name}: unknown option {option!r}" + suggest(option, data_set.options))
-    return data_set.read(data_folder(name), **options)
+    try:
+        return data_set.read(data_folder(name), **options)
+    except MissingFile as error:
+        raise ProblemError(f"{error}. The file is part of {data_set.origin}") from error

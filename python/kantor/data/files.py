@@ -252,8 +252,10 @@ def _single_table(path: Path, options: dict[str, Any]) -> Economy:
     kind = options.get("table")
     if kind not in ("A", "Z"):
         raise OptionError(
-            f"{path}: one table alone does not say what it is; give table='A' (coefficients) or table='Z' (flows), "
-            f"got {kind!r}"
+            f"{path}: one table alone does not say what it is"
+            + (f", and table is {kind!r}" if kind is not None else "")
+            + "; say A (coefficients) or Z (flows): --table A on the command line, "
+            'options = { table = "A" } under [economy] in a scenario, table="A" in Python'
         )
     if not path.name.lower().endswith(FORMATS):
         raise ProblemError(f"{path}: unknown kind of file; known: {', '.join(FORMATS)}")

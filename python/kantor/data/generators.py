@@ -298,6 +298,9 @@ def _label(coarse: Economy, A: sp.csr_array, expansion: Expansion, sizes: np.nda
         totals = {}
         notes.append(f"of {coarse.final_demand.shape[1]} demand categories only their total was kept")
     own = coarse.technology
+    names = coarse.product_names
+    if names is not None:  # every product is called what its sector is called; its number is in the label
+        names = pd.Series(names.to_numpy(object)[parent], products, name=names.name, dtype=object)
     return Economy(
         name=f"{coarse.name} x {parent.size}",
         year=coarse.year,
@@ -316,6 +319,7 @@ def _label(coarse: Economy, A: sp.csr_array, expansion: Expansion, sizes: np.nda
         technology=own,
         demand_technology=coarse.demand_technology,
         total_categories={k: v for k, v in totals.items() if k == own},
+        product_names=names,
         expansion=expansion,
         licence=coarse.licence,
         sources=coarse.sources,

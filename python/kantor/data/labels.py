@@ -10,6 +10,9 @@ import pandas as pd
 
 from ..errors import ProblemError, suggest
 
+# Products of larger numbers overflow; no table in any unit comes near.
+LARGEST = 1e100
+
 
 def show(label: object) -> str:
     """One label as text; a label of several levels is joined with " / ".
@@ -134,12 +137,28 @@ def numbers(values: Any, what: str) -> np.ndarray:
 
 
 def require_finite(vector: np.ndarray, index: pd.Index, what: str) -> None:
-    """Raise ProblemError naming the label of the first NaN or infinite entry."""
-    bad = np.flatnonzero(~np.isfinite(vector))
+    """Raise ProblemError naming the label of the first entry that is NaN, infinite or beyond LARGEST."""
+    bad = np.flatnonzero(out_of_reach(vector))
     if bad.size:
         i = int(bad[0])
-        more = f" ({bad.size} such entries)" if bad.size > 1 else ""
-        raise ProblemError(f"{what}: {show(index[i])!r} is {float(vector[i])!r}, expected a finite number{more}")
+        raise ProblemError(f"{what}: {show(index[i])!r} is " + unusable(float(vector[i]), bad.size))
+
+
+def within_reach(values: np.ndarray) -> bool:
+    """Whether all numbers are finite and at most LARGEST in size, without a temporary array."""
+    return not values.size or bool(values.min() >= -LARGEST and values.max() <= LARGEST)
+
+
+def out_of_reach(values: np.ndarray) -> np.ndarray:
+    """True for NaN, infinities and numbers beyond LARGEST."""
+    return ~(np.abs(values) <= LARGEST)
+
+
+def unusable(value: float, count: int = 1) -> str:
+    """Words for the first of ``count`` numbers that are out of reach."""
+    more = f" ({count} such entries)" if count > 1 else ""
+    expected = f"at most {LARGEST:g} in size (choose a larger unit)" if np.isfinite(value) else "a finite number"
+    return f"{value!r}, expected {expected}{more}"
 
 
 def resolve(name: object, known: pd.Index, aliases: Mapping[str, str], what: str) -> Any:
@@ -154,11 +173,19 @@ def resolve(name: object, known: pd.Index, aliases: Mapping[str, str], what: str
     if alias is not None and alias in known:
         return alias
     same = [label for label in known if fold(label) == folded]
+    if not same and ("labor" in folded or "labour" in folded):  # one word in two spellings
+        names = {_british(fold(key)): value for key, value in aliases.items() if value in known}
+        same = [label for label in known if _british(fold(label)) == _british(folded)]
+        same = same or [names[word] for word in [_british(folded)] if word in names]
     if len(same) == 1:
         return same[0]
     if len(same) > 1:
         raise ProblemError(f"{what} {show(name)!r} is ambiguous: {show_some(same)}")
     raise ProblemError(f"unknown {what} {show(name)!r}" + suggest(show(name), [show(k) for k in known] + list(aliases)))
+
+
+def _british(folded: str) -> str:
+    return folded.replace("labor", "labour")
 
 
 def read_mapping(values: Any, known: pd.Index, what: str, of: str) -> dict[int, float]:

@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError
-from .labels import as_index, numbers, positions, require_finite, show
+from .labels import as_index, numbers, out_of_reach, positions, require_finite, show, unusable, within_reach
 
 
 def as_csr(table: Any, rows: pd.Index, columns: pd.Index, what: str) -> sp.csr_array:
@@ -42,21 +42,17 @@ def as_csr(table: Any, rows: pd.Index, columns: pd.Index, what: str) -> sp.csr_a
 
 
 def require_finite_entries(matrix: sp.csr_array, rows: pd.Index, columns: pd.Index, what: str) -> None:
-    """Raise ProblemError naming row and column of the first NaN or infinite entry."""
-    # A finite sum proves every entry finite without a temporary; an infinite one may also be overflow.
-    with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(matrix.data.sum()):
-            return
-    bad = np.flatnonzero(~np.isfinite(matrix.data))
-    if bad.size:
-        at = int(bad[0])
-        row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
-        column = int(matrix.indices[at])
-        more = f" ({bad.size} such entries)" if bad.size > 1 else ""
-        raise ProblemError(
-            f"{what}: row {show(rows[row])!r}, column {show(columns[column])!r} is {float(matrix.data[at])!r}, "
-            f"expected a finite number{more}"
-        )
+    """Raise ProblemError naming row and column of the first entry that is NaN, infinite or beyond LARGEST."""
+    if within_reach(matrix.data):
+        return
+    bad = np.flatnonzero(out_of_reach(matrix.data))
+    at = int(bad[0])
+    row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
+    column = int(matrix.indices[at])
+    raise ProblemError(
+        f"{what}: row {show(rows[row])!r}, column {show(columns[column])!r} is "
+        + unusable(float(matrix.data[at]), bad.size)
+    )
 
 
 def _ordered(frame: pd.DataFrame, rows: pd.Index, columns: pd.Index, what: str) -> Any:
@@ -115,13 +111,9 @@ def as_frame(table: Any, rows: pd.Index | None, columns: pd.Index | None, what: 
             if not np.array_equal(at, np.arange(len(labels))):
                 table = table.iloc[np.argsort(at)] if axis == 0 else table.iloc[:, np.argsort(at)]
     values = numbers(table.to_numpy(), what)
-    with np.errstate(invalid="ignore", over="ignore"):
-        suspicious = values.size > 0 and not np.isfinite(values.sum())
-    if suspicious:
-        bad = np.argwhere(~np.isfinite(values))
-        if len(bad):
-            i, j = (int(k) for k in bad[0])
-            require_finite(values[i : i + 1, j], table.index[i : i + 1], f"{what}, column {show(table.columns[j])!r}")
+    if not within_reach(values):
+        i, j = (int(k) for k in np.argwhere(out_of_reach(values))[0])
+        require_finite(values[i : i + 1, j], table.index[i : i + 1], f"{what}, column {show(table.columns[j])!r}")
     return pd.DataFrame(
         values, index=table.index if rows is None else rows, columns=table.columns if columns is None else columns
     )

@@ -47,9 +47,11 @@ def without_output(x: np.ndarray, labels: pd.Index, what: str = "products") -> l
     idle = np.flatnonzero(~(x > 0))
     if idle.size == 0:
         return []
+    negative = idle[x[idle] < 0]
+    below = ", ".join(f"{show(labels[i])!r} {float(x[i]):.4g}" for i in negative[:4].tolist())
     return [
         f"{idle.size} {what} without positive output: {show_some(labels[idle], 6)}; they keep their labels, "
-        "use no inputs and no resources"
+        "use no inputs and no resources" + (f"; negative output: {below}" if below else "")
     ]
 
 

@@ -17,7 +17,7 @@ from .economy import Economy
 from .iot import from_iot
 from .mrio import from_mrio
 from .sut import from_sut
-from .tables import TableReader, sparse_matrix
+from .tables import MissingFile, TableReader, sparse_matrix
 
 US_ORIGIN = (
     "USEEIO v2.0.1-411 of the US Environmental Protection Agency, a work of the US Government in the public domain; "
@@ -163,6 +163,8 @@ def wiod(folder: Path, year: int = 2011) -> Economy:
     """
     reader = TableReader(folder)
     years = sorted(int(path.stem[5:]) for path in folder.glob("wiot_*.npz"))
+    if not years:
+        raise MissingFile(f"{folder / 'wiot_YEAR.npz'}: no such file for any year")
     _require_choice("year", year, years)
     stored = reader.arrays(f"wiot_{year}.npz")
     countries = reader.text("countries.csv")["country"].tolist()

@@ -14,11 +14,15 @@ import scipy.sparse as sp
 
 from ..errors import ProblemError
 from .economy import Source
-from .labels import as_index, show
+from .labels import as_index, out_of_reach, show, unusable, within_reach
 
 # Numbers as they are written, to the last bit: the default from pandas 3.1 on.
 EXACT = {"float_precision": "round_trip"} if [int(k) for k in pd.__version__.split(".")[:2]] < [3, 1] else {}
 FORMATS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
+
+
+class MissingFile(ProblemError):
+    """A table file that is not where its description says."""
 
 
 class TableReader:
@@ -36,7 +40,7 @@ class TableReader:
         path = self.folder / name
         if not path.is_file():
             beside = sorted(p.name for p in self.folder.glob("*") if p.is_file()) if self.folder.is_dir() else []
-            raise ProblemError(
+            raise MissingFile(
                 f"{path}: no such file" + (f"; the folder holds {', '.join(beside[:12])}" if beside else "")
             )
         return path
@@ -186,21 +190,19 @@ def _as_numbers(table: pd.DataFrame, where: str) -> pd.DataFrame:
         if not bad:
             continue
         cell = column.iloc[bad[0]]
-        got = "empty" if cell is None or cell == "" else repr(cell)
+        got = "empty" if cell is None or cell == "" else repr(cell.item() if isinstance(cell, np.generic) else cell)
         raise ProblemError(
             f"{where}: row {show(table.index[bad[0]])!r}, column {show(table.columns[j])!r} is {got}, expected a number"
         )
     if not all(plain):
         table = table.astype(object)
     values = table.to_numpy(dtype=np.float64, na_value=np.nan)
-    bad_cells = np.argwhere(~np.isfinite(values))
-    if len(bad_cells):
+    if not within_reach(values):
+        bad_cells = np.argwhere(out_of_reach(values))
         row, column_number = (int(k) for k in bad_cells[0])
-        more = f" ({len(bad_cells)} such cells)" if len(bad_cells) > 1 else ""
         raise ProblemError(
-            f"{where}: row {show(table.index[row])!r}, column {show(table.columns[column_number])!r} "
-            f"is {float(values[row, column_number])!r}, "
-            f"expected a finite number{more}"
+            f"{where}: row {show(table.index[row])!r}, column {show(table.columns[column_number])!r} is "
+            + unusable(float(values[row, column_number]), len(bad_cells))
         )
     return pd.DataFrame(values, index=table.index, columns=table.columns)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ..solvers.program import PlanningProgram
 from .limits import Bound, Limit, ResolvedLimit, resolve_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
+from .wording import about_negative_targets, entry_in_labels, in_labels
 
 if TYPE_CHECKING:
     from .diagnose import Diagnosis
@@ -92,11 +94,8 @@ class Plan:
         self.scenario: Any = None
 
     def _note_targets(self) -> None:
-        targets, labels = self.targets.to_numpy(), self.economy.products
-        negative = int((targets < 0).sum())
-        if negative:
-            how = "grow with the scale" if self.compiled.kind == "scale" else "are fixed"
-            self.notes.append(f"{negative} negative targets count as supplies from outside, which {how}")
+        labels = self.economy.products
+        self.notes += about_negative_targets(self)
         made = np.zeros(len(labels), bool)
         made[self.economy.output_coefficients.nonzero()[0]] = True
         orphans = (self.compiled.targets > 0) & ~made
@@ -134,18 +133,30 @@ class Plan:
             inputs = sp.hstack([inputs, sp.csr_array((n, extra))], format="csr")
             use = sp.hstack([use, sp.csr_array((use.shape[0], extra))], format="csr")
             capacity = np.concatenate([capacity, made.supply[supply]])
+        with self._labelled():
+            return self._program(output, inputs, use, capacity, np.concatenate([made.cost, np.zeros(extra)]))
+
+    def _program(self, output: Any, inputs: Any, use: Any, capacity: Any, cost: Any) -> PlanningProgram:
         return PlanningProgram(
-            kind=made.kind,
+            kind=self.compiled.kind,
             output=output,
             input=inputs,
-            targets=made.targets,
+            targets=self.compiled.targets,
             resource_use=use,
             resource_upper=np.array([limit.upper for limit in self.limits], dtype=np.float64),
             resource_lower=np.array([limit.lower for limit in self.limits], dtype=np.float64),
             capacity=capacity,
-            cost=np.concatenate([made.cost, np.zeros(extra)]),
-            terms=made.terms,
+            cost=cost,
+            terms=self.compiled.terms,
         )
+
+    @contextmanager
+    def _labelled(self) -> Iterator[None]:
+        """Errors about numbered entries of the arrays name the labels instead."""
+        try:
+            yield
+        except ProblemError as error:
+            raise ProblemError(entry_in_labels(str(error), self)) from error
 
     @property
     def supplied(self) -> np.ndarray[Any, np.dtype[np.intp]]:
@@ -191,6 +202,8 @@ class Plan:
         }
         start = None if warm_start is None else self._start(warm_start)
         solution = solve_program(program, warm_start=start, on_progress=on_progress, **options)
+        solution.info.why = in_labels(solution.info.why, self)
+        solution.info.notes = [in_labels(note, self) for note in solution.info.notes]
         result = label_solution(self, solution, options)
         finished = time.perf_counter()
         result.info.seconds = {

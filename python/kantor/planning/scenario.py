@@ -155,14 +155,40 @@ class Scenario:
             raise ProblemError(f"{where}: {error}") from error
         if table.shape[1] != 1:
             raise ProblemError(f"{where}: {file} has {table.shape[1]} columns of numbers, expected one")
+        self._check_header(table, labels, key, f"{where}: {file}")
         self.files[file] = reader.sources[0]
         texts = [show(label) for label in table.index]
         found = _labelled(dict(zip(texts, table.iloc[:, 0], strict=True)), labels, f"{where}: {file}")
         return found if fill is None else found.reindex(labels, fill_value=fill)
 
+    def _check_header(self, table: pd.DataFrame, labels: pd.Index, key: str, where: str) -> None:
+        """The columns are called what they hold, so that a file made for something else is not taken by mistake."""
+        what, amount = _HEADERS[key]
+        levels = [str(name) for name in labels.names if name is not None]
+        known = [what] if labels.nlevels == 1 else []
+        for name in table.index.names:
+            if name is not None and name not in known + levels:  # spreadsheets often leave that corner empty
+                words = " or ".join(dict.fromkeys(repr(word) for word in known + levels)) or "a name of labels"
+                raise ProblemError(
+                    f"{where}: column {name!r} should hold labels and be called {words}{suggest(name, known + levels)}"
+                )
+        if table.columns[0] != amount:
+            raise ProblemError(
+                f"{where}: column {table.columns[0]!r} should hold numbers and be called {amount!r}"
+                + suggest(table.columns[0], [amount])
+            )
+
     def to_record(self) -> dict[str, Any]:
         """What a plan folder keeps: path, text word for word, and the document with every default filled in."""
         return {"path": str(self.path.resolve()), "text": self.text, "document": _plain(self.document.model_dump())}
+
+
+# The columns of a scenario's CSV files: of labels (one level) and of numbers.
+_HEADERS = {
+    "targets.final_demand": ("product", "amount"),
+    "objective.weights": ("product", "weight"),
+    "capacities.file": ("technique", "capacity"),
+}
 
 
 def load_scenario(path: str | Path) -> Scenario:

@@ -112,10 +112,10 @@ class PlanningProgram:
         if self.output.nnz and self.output.data.min() < 0.0:
             at = int(np.argmin(self.output.data))
             i, j = _place(self.output, at)
-            raise ProblemError(f"output: entry ({i}, {j}) is {self.output.data[at]!r}, expected >= 0")
+            raise ProblemError(f"output: entry ({i}, {j}) is {float(self.output.data[at])!r}, expected >= 0")
         if (self.capacity < 0.0).any():
             j = int(np.argmin(self.capacity))
-            raise ProblemError(f"capacity[{j}] = {self.capacity[j]!r}, expected >= 0")
+            raise ProblemError(f"capacity[{j}] = {float(self.capacity[j])!r}, expected >= 0")
         crossed = self.resource_lower > self.resource_upper
         if crossed.any():
             k = int(np.flatnonzero(crossed)[0])
@@ -196,7 +196,7 @@ def _matrix(name: str, value: Any, shape: tuple[int | None, int] | None = None) 
         at = int(np.flatnonzero(bad)[0])
         i, j = _place(matrix, at)
         raise ProblemError(
-            f"{name}: entry ({i}, {j}) is {matrix.data[at]!r}, expected 0 or a magnitude in [1e-100, 1e100]"
+            f"{name}: entry ({i}, {j}) is {float(matrix.data[at])!r}, expected 0 or a magnitude in [1e-100, 1e100]"
         )
     return matrix
 
@@ -220,7 +220,7 @@ def _vector(name: str, value: Any, length: int, infinite: float | None = None) -
     if bad.any():
         i = int(np.flatnonzero(bad)[0])
         allowed = "0 or a magnitude in [1e-100, 1e100]" + ("" if infinite is None else f", or {infinite} for no limit")
-        raise ProblemError(f"{name}[{i}] is {array[i]!r}, expected {allowed}")
+        raise ProblemError(f"{name}[{i}] is {float(array[i])!r}, expected {allowed}")
     return array
 
 
