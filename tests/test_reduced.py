@@ -101,8 +101,6 @@ def test_mixes_split_a_good_by_output_and_choose_the_cheapest_where_nothing_runs
         ({"output": [[1.0, 0.0], [0.0, 0.0]]}, "make nothing"),
         ({"output": [[1.0, 1.0], [0.0, 0.0]]}, "several techniques"),
         ({"capacity": np.array([1.0, INF])}, "have capacities"),
-        ({"resource_lower": np.array([1.0])}, "lower limit"),
-        ({"resource_upper": np.array([-1.0])}, "limits are negative"),
     ],
 )
 def test_what_cannot_be_eliminated_is_said(changes, words):

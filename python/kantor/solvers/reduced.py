@@ -7,6 +7,8 @@ consumption:
 * scale: with x = L y the largest scale is t* = min_k b_k / (R x)_k, the rent of that k is 1 / (R x)_k, and prices are
   the values p = A'p + R'rents;
 * use: x = L y is the plan; if it breaks limit k, the values p = A'p + R_k show that the demand is worth p.y > b_k;
+* scale and use with limits that this plan does not keep, lower ones above all: more of some goods is made than asked
+  for, a linear program in r rows (:mod:`kantor.solvers.surplus`);
 * utility: with M = R L (r values, r transposed solves) the optimum is min over rents >= 0 of
   sum_i U°_i((M'rents)_i) + rents.b, concave duality in r numbers, and C = U'^-1(M'rents).
 
@@ -16,8 +18,6 @@ turn out not to be produced; they are then left out of L. Nothing here is truste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,64 +26,22 @@ import scipy.sparse as sp
 from ..errors import ProblemError
 from .bounds import DualPoint
 from .leontief import solve_leontief
-from .mix import least_output, one_sided_solve, reach
+from .mix import least_output, reach
 from .problem import FloatArray
 from .program import PlanningProgram
 from .rent_search import Rents, minimise_rents
 from .repair import PlanPoint
 from .solution import Status
+from .square_economy import ReducedAnswer, SquareEconomy, eliminate, suppliers
+from .surplus_plan import MOST_RESOURCES, plan_with_surplus
 
-MOST_RESOURCES = 30
 _PRICED_ROUNDS = 12
-
-
-@dataclass(frozen=True)
-class ReducedAnswer:
-    """A plan and its dual point (a Farkas ray if infeasible); ``why`` says what decided it."""
-
-    status: Status
-    plan: PlanPoint
-    dual: DualPoint
-    why: str
-
-
-@dataclass(frozen=True)
-class SquareEconomy:
-    """The eliminated form: I - A per unit of output, R per unit of output, supplies from outside per good."""
-
-    inputs: sp.csr_array
-    resource_use: sp.csr_array
-    per_output: FloatArray
-    supply: FloatArray
-    makers: np.ndarray[Any, Any]
-    suppliers: np.ndarray[Any, Any]
-
-    def transposed(self, active: np.ndarray[Any, Any]) -> sp.csr_array:
-        """A' among the active goods."""
-        if active.all():
-            return self._transposed
-        keep = sp.diags_array(active.astype(np.float64))
-        among = sp.csr_array(keep @ self._transposed @ keep)
-        among.eliminate_zeros()
-        return among
-
-    @cached_property
-    def _transposed(self) -> sp.csr_array:
-        return sp.csr_array(self.inputs.T)
-
-    def activity(self, output: FloatArray, m: int, capacity: FloatArray) -> FloatArray:
-        """Activity (m,) of gross outputs (n,), with every supply from outside used in full."""
-        x = np.zeros(m)
-        x[self.makers] = output * self.per_output
-        x[self.suppliers] = capacity[self.suppliers]
-        return x
 
 
 def reducible(program: PlanningProgram) -> str:
     """Why the elimination does not apply, or "" if it does."""
     own = program.producer_of
-    suppliers = _suppliers(program)
-    makers = np.flatnonzero(~suppliers)
+    makers = np.flatnonzero(~suppliers(program))
     n = program.shape[0]
     if (own == -2).any():
         return "some techniques make several goods"
@@ -95,64 +53,22 @@ def reducible(program: PlanningProgram) -> str:
         return "some goods are made by no technique"
     if np.isfinite(program.capacity[makers]).any():
         return "some techniques have capacities"
-    if np.isfinite(program.resource_lower).any():
+    floors = np.isfinite(program.resource_lower).any()
+    if program.kind == "utility" and floors:
         return "some resources have a lower limit"
-    limited = np.isfinite(program.resource_upper)
-    if program.kind == "utility" and limited.sum() > MOST_RESOURCES:
-        return f"{int(limited.sum())} limits, more than {MOST_RESOURCES}"
-    if (program.resource_upper < 0.0).any():
+    limits = int((np.isfinite(program.resource_upper) | np.isfinite(program.resource_lower)).sum())
+    if (program.kind == "utility" or floors) and limits > MOST_RESOURCES:
+        return f"{limits} limits, more than {MOST_RESOURCES}"
+    if program.kind == "utility" and (program.resource_upper < 0.0).any():
         return "some limits are negative"
-    if program.kind == "use" and (program.cost < 0.0).any():
-        return "some costs are negative"
     return ""
 
 
 def solve_reduced(program: PlanningProgram, backend: Any = "auto") -> ReducedAnswer | None:
     """Solve a reducible program (see :func:`reducible`); None if its Leontief systems cannot be solved."""
-    economy = _eliminate(program)
+    economy = eliminate(program)
     solver = {"scale": _scale, "use": _use, "utility": _utility}[program.kind]
     return solver(program, economy, backend)
-
-
-def _suppliers(program: PlanningProgram) -> np.ndarray[Any, Any]:
-    """(m,) techniques that make one good out of nothing, at no cost, up to a finite capacity."""
-    inputs = np.bincount(program.input.indices, minlength=program.shape[1])
-    use = np.bincount(program.resource_use.indices, minlength=program.shape[1])
-    return (program.producer_of >= 0) & (inputs + use == 0) & np.isfinite(program.capacity) & (program.cost == 0.0)
-
-
-def _eliminate(program: PlanningProgram) -> SquareEconomy:
-    suppliers = _suppliers(program)
-    supply = program.output @ np.where(suppliers, np.where(suppliers, program.capacity, 0.0), 0.0)
-    if program.diagonal_output is not None and (program.diagonal_output == 1.0).all():
-        n = program.shape[0]
-        return SquareEconomy(program.input, program.resource_use, np.ones(n), supply, np.arange(n), np.zeros(0, int))
-    makers = np.flatnonzero(~suppliers)
-    makers = makers[np.argsort(program.producer_of[makers], kind="stable")]
-    per_output = 1.0 / program.own_output[makers]
-    scale = sp.diags_array(per_output)
-    inputs = sp.csr_array(program.input[:, makers] @ scale)
-    return SquareEconomy(
-        inputs,
-        sp.csr_array(program.resource_use[:, makers] @ scale),
-        per_output,
-        supply,
-        makers,
-        np.flatnonzero(suppliers),
-    )
-
-
-def _values(
-    economy: SquareEconomy,
-    cost: FloatArray,
-    active: np.ndarray[Any, Any],
-    backend: Any,
-    start: FloatArray | None = None,
-) -> FloatArray | None:
-    """p = A'p + cost over the active goods, a little below; zero for the others, whose output is not needed."""
-    buyers = economy.transposed(active)
-    prices = one_sided_solve(buyers, np.where(active, cost, 0.0), -1.0, start=start, backend=backend)
-    return None if prices is None else np.maximum(prices, 0.0)
 
 
 def _outputs(
@@ -184,6 +100,8 @@ def _scale(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> Re
     k = int(np.argmin(scales)) if scales.size else -1
     m = program.shape[1]
     if k < 0 or not np.isfinite(scales[k]):
+        if (np.isfinite(program.resource_lower) & (use <= 0.0)).any() or (program.resource_upper < 0.0).any():
+            return plan_with_surplus(program, economy, backend)
         plan = PlanPoint(economy.activity(output, m, program.capacity), 1.0, program.targets.copy())
         nothing = DualPoint(np.zeros(output.size), np.zeros(use.size), np.zeros(use.size))
         return ReducedAnswer(
@@ -191,10 +109,13 @@ def _scale(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> Re
         )
     rents = np.zeros(use.size)
     rents[k] = 1.0 / use[k]
-    prices = _values(economy, economy.resource_use.T @ rents, priced, backend)
+    prices = economy.prices(economy.resource_use.T @ rents, priced, backend)
     if prices is None:
         return None
     t = float(scales[k])
+    broken = (t * use < program.resource_lower) | ((use <= 0.0) & (t * use > program.resource_upper))
+    if t < 0.0 or broken.any() or _lowest(economy.resource_use)[k] < 0.0:
+        return plan_with_surplus(program, economy, backend)
     plan = PlanPoint(economy.activity(t * output, m, program.capacity), t, t * program.targets)
     allowed = program.resource_upper[k]
     why = f"resource {k} sets the scale: the basket needs {use[k]:.6g} of it a unit, {allowed:.6g} are allowed"
@@ -208,7 +129,9 @@ def _use(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> Redu
     output, priced, use = found
     plan = PlanPoint(economy.activity(output, program.shape[1], program.capacity), np.nan, program.targets.copy())
     with np.errstate(divide="ignore", invalid="ignore"):
-        over = np.where(np.isfinite(program.resource_upper), use - program.resource_upper, -np.inf)
+        # Least output means least use only of what no technique gives back.
+        least = np.isfinite(program.resource_upper) & (_lowest(economy.resource_use) >= 0.0)
+        over = np.where(least, use - program.resource_upper, -np.inf)
         relative = np.where(over > 0.0, over / use, 0.0)
     k = int(np.argmax(relative)) if relative.size else -1
     broken = k >= 0 and relative[k] > 0.0
@@ -217,14 +140,21 @@ def _use(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> Redu
         rents[k] = 1.0 / use[k]
         cost = economy.resource_use.T @ rents
         why = f"the least plan needs {use[k]:.6g} of resource {k}, {program.resource_upper[k]:.6g} are allowed"
+    elif (use > program.resource_upper).any() or (use < program.resource_lower).any() or (program.cost < 0.0).any():
+        return plan_with_surplus(program, economy, backend)
     else:
-        cost = program.cost[economy.makers] * economy.per_output
+        cost = economy.cost(program)
         why = "the least plan keeps every limit"
-    prices = _values(economy, cost, priced, backend)
+    prices = economy.prices(cost, priced, backend)
     if prices is None:
         return None
     status = Status.PRIMAL_INFEASIBLE if broken else Status.OPTIMAL
     return ReducedAnswer(status, plan, DualPoint(prices, rents, np.zeros(use.size)), why)
+
+
+def _lowest(matrix: sp.csr_array) -> FloatArray:
+    """The smallest entry of every row, at most 0."""
+    return np.asarray(matrix.min(axis=1).toarray()).ravel() if matrix.nnz else np.zeros(matrix.shape[0])
 
 
 def _utility(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> ReducedAnswer | None:
@@ -246,7 +176,7 @@ def _utility(program: PlanningProgram, economy: SquareEconomy, backend: Any) -> 
             break
     rents = np.zeros(r)
     rents[limited] = found.rents
-    prices = _values(economy, economy.resource_use.T @ rents, priced, backend, start=values)
+    prices = economy.prices(economy.resource_use.T @ rents, priced, backend, start=values)
     if prices is None:
         return None
     plan = PlanPoint(economy.activity(output, m, program.capacity), np.nan, found.consumption)
