@@ -233,3 +233,52 @@ def test_negative_output_is_said_with_its_inputs() -> None:
     said = " ".join(eco.notes)
     assert "negative output: 'scrap' -3" in said
     assert "inputs of 1 sectors without positive output dropped, 6 in all: 'scrap'" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (",grain,grain\ngrain,0.1,0.2\niron,0.1,0.1\n", "columns: label 'grain' occurs more than once"),
+        (",grain,iron\ngrain,0.1,0.2,0.3\niron,0.1,0.1,0.2\n", "more cells than the first row"),
+        ("grain,iron\ngrain,0.1,0.2\niron,0.1,0.1\n", "more cells than the first row"),
+    ],
+)
+def test_csv_that_pandas_would_bend(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "A.csv").write_text(text)
+    with pytest.raises(ProblemError, match=said):
+        load_economy(tmp_path / "A.csv", table="A")
+
+
+@pytest.mark.parametrize("column", [[True, False], [pd.Timestamp("2020"), pd.Timestamp("2021")], [True, 0.5]])
+def test_parquet_of_what_is_no_number(tmp_path: Path, column: list[Any]) -> None:
+    table = pd.DataFrame({"grain": [0.1, 0.2], "iron": column}, ["grain", "iron"])
+    if column == [True, 0.5]:
+        table["iron"] = table["iron"].astype(object)
+        table = table.assign(iron=["True", "0.5"])
+    table.to_parquet(tmp_path / "A.parquet")
+    with pytest.raises(ProblemError, match=r"row 'grain', column 'iron' is .*expected a number") as found:
+        load_economy(tmp_path / "A.parquet", table="A")
+    assert "np." not in str(found.value)
+
+
+def test_sectors_that_use_more_than_they_make_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ProblemError, match="grain"):
+        Economy.from_iot(A=[[2.0, 0.1], [0.1, 0.1]], Y=[1.0, 1.0], labels=["grain", "iron"])
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"data": np.ones(1), "indices": np.zeros(1, int), "indptr": np.array([0, 1, 1]), "shape": np.array([2])},
+        {
+            "data": np.array(["x"]),
+            "indices": np.zeros(1, int),
+            "indptr": np.array([0, 1, 1]),
+            "shape": np.array([2, 2]),
+        },
+    ],
+)
+def test_npz_with_odd_parts(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    np.savez(tmp_path / "A.npz", **arrays)
+    with pytest.raises(ProblemError, match=r"A\.npz: not a sound sparse matrix"):
+        load_economy(tmp_path / "A.npz", table="A")

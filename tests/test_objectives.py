@@ -126,3 +126,11 @@ def test_doubled_weight_label(economy: Economy) -> None:
 def test_impossible_parameters(make: object) -> None:
     with pytest.raises(OptionError):
         make()  # type: ignore[operator]
+
+
+def test_parameters_that_would_overflow_are_refused() -> None:
+    eco = Economy.from_iot(A=[[0.1]], Y=[3.0], S=[[1.0]], indicators=["hours"])
+    with pytest.raises(ProblemError, match=r"weight 1e\+200.*0 to 1e\+100"):
+        Plan(eco, objective=Harmony(weights=1e200))
+    with pytest.raises(OptionError, match="choose a smaller sigma"):
+        Plan(eco, objective=PowerUtility(sigma=1e5))

@@ -142,8 +142,8 @@ def load_economy(name_or_path: str | Path, **options: Any) -> Economy:
     if looks_like_path:
         raise ProblemError(f"{path}: no such file or folder; a path is read from {Path.cwd()}")
     raise ProblemError(
-        f"unknown economy {name!r}{suggest(name, [*packaged, *DATA_SETS, *SHORT_NAMES])}; nor is there a file or folder "
-        f"of that name in {_paths([Path.cwd(), *search_folders()])}"
+        f"unknown economy {name!r}{suggest(name, [*packaged, *DATA_SETS, *SHORT_NAMES])}; "
+        f"nor is there a file or folder of that name in {_paths([Path.cwd(), *search_folders()])}"
     )
 
 

@@ -123,6 +123,9 @@ def _check_keys(described: dict[str, Any], folder: Path) -> None:
             raise ProblemError(f"{folder}: unknown key {key!r}" + suggest(key, sorted(WORDS | SECTIONS)))
         if key in SECTIONS and not isinstance(value, dict):
             raise ProblemError(f"{folder}: [{key}] is {value!r}, expected a table of names")
+    year = described.get("year")
+    if year is not None and (isinstance(year, bool) or not isinstance(year, int)):
+        raise ProblemError(f"{folder}: year = {year!r}, expected a whole number")
     known = TABLES[kind] | {"products", "techniques"}
     for key in described.get("tables", {}):
         if key not in known:

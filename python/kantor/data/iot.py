@@ -176,10 +176,15 @@ def _output_of_coefficients(
     if demand.shape[1] == 0:
         return np.zeros(len(products)), ["no gross output and no final demand given: the observed activity is zero"]
     from ..solvers.leontief import solve_leontief
+    from ..solvers.productive import check_productive
     from ..solvers.solution import Status
 
     final = as_csr(demand, products, as_index(demand.columns, "Y columns"), "Y")
-    solution = solve_leontief(A, np.asarray(final.sum(axis=1)).ravel(), tolerance=1e-12, error_bound=False)
+    try:
+        solution = solve_leontief(A, np.asarray(final.sum(axis=1)).ravel(), tolerance=1e-12, error_bound=False)
+    except ProblemError:
+        check_productive(A, labels=products)  # the same finding with the sectors' own labels
+        raise
     if solution.status is not Status.OPTIMAL:
         raise ProblemError(
             f"x: not given, and (I - A) x = Y 1 was not solved ({solution.status.value}); is the economy productive?"

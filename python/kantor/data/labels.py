@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -133,7 +134,8 @@ def numbers(values: Any, what: str) -> np.ndarray:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ProblemError(f"{what}: {error}; expected numbers") from error
+        said = re.sub(r"\bnp\.\w+\((.*?)\)", r"\1", str(error))  # NumPy shows its own types by name
+        raise ProblemError(f"{what}: {said}; expected numbers") from error
 
 
 def require_finite(vector: np.ndarray, index: pd.Index, what: str) -> None:

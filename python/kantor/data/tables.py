@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,9 @@ class TableReader:
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """All arrays of an NPZ file."""
+        content = io.BytesIO(self.bytes(name))
         try:
-            with np.load(io.BytesIO(self.bytes(name)), allow_pickle=False) as stored:
+            with np.load(content, allow_pickle=False) as stored:
                 if isinstance(stored, np.ndarray):
                     return {"arr_0": stored}
                 return {key: stored[key] for key in stored.files}
@@ -114,17 +116,24 @@ class TableReader:
     def _csv(self, name: str, **options: Any) -> pd.DataFrame:
         separator = "\t" if ".tsv" in name.lower() else ","
         packed = "gzip" if name.lower().endswith(".gz") else None
+        content = io.BytesIO(self.bytes(name))
         try:
-            # No text stands for "missing": "NA" is a country, and an empty cell must be seen, not filled.
-            return pd.read_csv(  # type: ignore[call-overload]
-                io.BytesIO(self.bytes(name)),
-                sep=separator,
-                compression=packed,
-                keep_default_na=False,
-                **EXACT,
-                low_memory=False,
-                **options,
-            )
+            with warnings.catch_warnings():
+                # Cells beyond the header would be cut off, or the first column taken away as an index.
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                # No text stands for "missing": "NA" is a country, and an empty cell must be seen, not filled.
+                return pd.read_csv(  # type: ignore[call-overload]
+                    content,
+                    sep=separator,
+                    compression=packed,
+                    keep_default_na=False,
+                    index_col=False,
+                    **EXACT,
+                    low_memory=False,
+                    **options,
+                )
+        except pd.errors.ParserWarning as error:
+            raise ProblemError(f"{self.folder / name}: a row has more cells than the first row has columns") from error
         except pd.errors.EmptyDataError as error:
             raise ProblemError(f"{self.folder / name}: empty table, the file holds nothing") from error
         except (ValueError, OSError, EOFError, UnicodeDecodeError, pd.errors.ParserError) as error:
@@ -133,6 +142,8 @@ class TableReader:
     def _labelled_csv(self, name: str, levels: int, header: int) -> pd.DataFrame:
         if header > 1:
             return self._many_headers(name, levels, header)
+        written = self._csv(name, nrows=1, header=None, dtype=str).iloc[0].tolist()
+        as_index(written[levels:], f"{self.folder / name}, columns")  # before pandas renames the second of two
         first = list(self._csv(name, nrows=0).columns)
         if len(first) <= levels:
             raise ProblemError(
@@ -167,8 +178,9 @@ class TableReader:
 
     def parquet(self, name: str) -> pd.DataFrame:
         """A Parquet table as it is stored."""
+        content = io.BytesIO(self.bytes(name))
         try:
-            return pd.read_parquet(io.BytesIO(self.bytes(name)))
+            return pd.read_parquet(content)
         except (ValueError, OSError, KeyError) as error:  # pyarrow's errors derive from these
             raise ProblemError(f"{self.folder / name}: not a readable Parquet file ({error})") from error
 
@@ -186,7 +198,10 @@ def _as_numbers(table: pd.DataFrame, where: str) -> pd.DataFrame:
     plain = [pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) for kind in table.dtypes]
     for j in np.flatnonzero(~np.array(plain)).tolist():
         column: Any = table.iloc[:, j]
-        bad = np.flatnonzero(pd.to_numeric(column, errors="coerce").isna()).tolist()
+        words = pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)
+        # Dates and truth values would count as numbers of nanoseconds, or as 0 and 1.
+        odd = column.map(lambda cell: isinstance(cell, bool | np.bool_)) if words else np.ones(len(column), bool)
+        bad = np.flatnonzero(odd | pd.to_numeric(column, errors="coerce").isna()).tolist()
         if not bad:
             continue
         cell = column.iloc[bad[0]]
@@ -209,11 +224,11 @@ def _as_numbers(table: pd.DataFrame, where: str) -> pd.DataFrame:
 
 def sparse_matrix(arrays: dict[str, np.ndarray], where: Path) -> sp.csr_array:
     """A matrix from the arrays of scipy.sparse.save_npz; its index arrays are checked before use."""
-    rows, columns = (int(k) for k in arrays["shape"])
-    data = arrays["data"].astype(np.float64, copy=False)
     kind = arrays.get("format", np.array("csr")).item()
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)
     try:
+        rows, columns = (int(k) for k in arrays["shape"])
+        data = arrays["data"].astype(np.float64, copy=False)
         if kind == "coo":
             return sp.csr_array(sp.coo_array((data, (arrays["row"], arrays["col"])), shape=(rows, columns)))
         indices, indptr = (_as_index_type(arrays[key]) for key in ("indices", "indptr"))

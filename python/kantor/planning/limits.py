@@ -93,7 +93,7 @@ def _resolve(name: str, value: Bound | Limit, economy: Economy, base: pd.Series 
     indicator = known_indicator(limit.indicator or name, economy, where)
     unit = unit_of(indicator, economy)
     if limit.unit is not None and _folded(limit.unit) != _folded(unit):
-        raise ProblemError(f"{where}: unit {limit.unit!r}, but indicator {indicator!r} is in {unit!r}")
+        raise ProblemError(f"{where}: unit {limit.unit!r}, but indicator {indicator!r} " + _in_unit(unit))
     use = float("nan") if base is None else float(base[indicator])
     resource = _Resource(indicator, unit, use, no_base)
     upper = _bound(limit.at_most, np.inf, f"{where}.at_most", resource)
@@ -158,12 +158,14 @@ def _bound(written: Bound, absent: float, where: str, about: _Resource) -> float
     _not_nan(value, where)
     if kind == "number":
         if rest and _folded(rest) != _folded(about.unit):
-            raise ProblemError(f"{where}: unit {rest!r}, but indicator {about.indicator!r} is in {about.unit!r}")
+            raise ProblemError(f"{where}: unit {rest!r}, but indicator {about.indicator!r} " + _in_unit(about.unit))
         return value
     if not np.isfinite(about.base):
         raise ProblemError(f"{where}: {written!r} is relative to the base plan, but there is none ({about.no_base})")
     if about.base <= 0:
-        raise ProblemError(f"{where}: {written!r} of a base use of {about.base!r} {about.unit}: give a number instead")
+        raise ProblemError(
+            f"{where}: {written!r} of a base use of {f'{about.base!r} {about.unit}'.rstrip()}: give a number instead"
+        )
     return about.base * (1.0 + value if kind == "relative" else value)
 
 
@@ -171,6 +173,10 @@ def _not_nan(value: float, where: str) -> float:
     if np.isnan(value):
         raise ProblemError(f"{where}: NaN, expected a number")
     return value
+
+
+def _in_unit(unit: str) -> str:
+    return f"is in {unit!r}" if unit else "has no unit"
 
 
 def _folded(unit: str) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.economy import Economy
-from ..data.labels import show
+from ..data.labels import LARGEST, show
 from ..errors import OptionError, ProblemError, suggest
 from ..solvers.problem import FloatArray, SeparableTerms, TermKind
 from .limits import unit_of
@@ -201,7 +201,14 @@ class PowerUtility(_Utility):
     def _terms(self, terms: SeparableTerms, at: np.ndarray, weight: FloatArray, target: FloatArray) -> float:
         # w (C/g)^(1-s)/(1-s) = w g^(s-1) C^(1-s)/(1-s)
         terms.kind[at], terms.e[at] = TermKind.POWER, self.sigma
-        terms.a[at] = weight * target ** (self.sigma - 1.0)
+        with np.errstate(over="ignore"):
+            terms.a[at] = weight * target ** (self.sigma - 1.0)
+        bad = np.flatnonzero(~((terms.a[at] > 0) & (terms.a[at] <= LARGEST)))
+        if bad.size:
+            raise OptionError(
+                f"sigma: {self.sigma!r} raises the target {float(target[bad[0]])!r} of product number {int(at[bad[0]])} "
+                "beyond the range of numbers; choose a smaller sigma"
+            )
         return 0.0
 
     def unit(self, economy: Economy) -> str:
@@ -311,12 +318,12 @@ def product_weights(weights: Weights, economy: Economy) -> FloatArray:
 
 
 def _checked_weights(weights: FloatArray, economy: Economy) -> FloatArray:
-    bad = ~(np.isfinite(weights) & (weights >= 0))
+    bad = ~((weights >= 0) & (weights <= LARGEST))
     if bad.any():
         i = int(np.flatnonzero(bad)[0])
         raise ProblemError(
             f"weights: product {show(economy.products[i])!r} has weight {float(weights[i])!r}, "
-            "expected a finite number >= 0"
+            f"expected a number from 0 to {LARGEST:g}"
         )
     return weights
 

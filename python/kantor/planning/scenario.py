@@ -202,7 +202,7 @@ def load_scenario(path: str | Path) -> Scenario:
     if not file.exists() and str(path) in packaged:
         file = packaged[str(path)]
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         known = suggest(path, packaged) if packaged else ""
         raise ProblemError(f"cannot read the scenario {path}: {error.strerror or error}{known}") from error

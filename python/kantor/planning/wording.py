@@ -79,9 +79,9 @@ def about_negative_targets(plan: Plan) -> list[str]:
         backwards = base[base < 0]
         said.append(
             f"the base plan, to which percentages refer, delivers exactly the targets and for that runs "
-            f"{len(backwards)} techniques backwards ({_amounts(backwards)}); no plan can, so at full scale the targets may take more of "
-            "a limit than its base: give limits as numbers, or targets without the negative entries, to plan without "
-            "this difference"
+            f"{len(backwards)} techniques backwards ({_amounts(backwards)}); no plan can, so at full scale the targets "
+            "may take more of a limit than its base: give limits as numbers, or targets without the negative entries, "
+            "to plan without this difference"
         )
     return said
 
