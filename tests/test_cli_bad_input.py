@@ -143,3 +143,34 @@ def test_file_system_errors_are_bad_input(monkeypatch: pytest.MonkeyPatch) -> No
     result = kantor("info", "--json")
     assert result.exit_code == 2
     assert "/sealed" in json.loads(result.stdout)["error"]["message"]
+
+
+def test_outputs_never_replace_inputs(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    """A slip of the hand in -o or --csv costs no table."""
+    file = scenario()
+    table = tmp_path / "village" / "Z.csv"
+    before = table.read_bytes()
+    refused(["balance", tmp_path / "village", "--csv", table], "Z.csv", "was read")
+    refused(["values", tmp_path / "village", "--by", "hours", "--csv", table], "Z.csv", "was read")
+    assert table.read_bytes() == before
+    assert kantor("plan", file, "-o", tmp_path / "plan").exit_code == 0
+    prices = tmp_path / "plan" / "prices.parquet"
+    refused(["report", tmp_path / "plan", "-o", prices], "prices.parquet", ".html")
+    assert kantor("verify", tmp_path / "plan").exit_code == 0
+
+
+def test_an_endless_time_limit_is_none(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    result = kantor("plan", scenario(), "-o", tmp_path / "plan", "--time-limit", "inf")
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], {}])
+@pytest.mark.parametrize("key", ["scenario", "inputs", "certificate", "options", "tables", "solve", "objective"])
+def test_plan_json_of_another_shape(scenario: Callable[..., Path], tmp_path: Path, key: str, value: object) -> None:
+    assert kantor("plan", scenario(), "-o", tmp_path / "plan").exit_code == 0
+    record = json.loads((tmp_path / "plan" / "plan.json").read_text())
+    (tmp_path / "plan" / "plan.json").write_text(json.dumps(record | {key: value}))
+    for command, codes in (("verify", {1}), ("report", {0, 2})):
+        result = kantor(command, tmp_path / "plan")
+        assert result.exit_code in codes
+        assert "unexpected" not in result.stderr

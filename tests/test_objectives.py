@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kantor import Economy, Harmony, LogUtility, MaxScale, MinimiseUse, PowerUtility
+from kantor import Economy, Harmony, LogUtility, MaxScale, MinimiseUse, Plan, PowerUtility
 from kantor.errors import OptionError, ProblemError
 from kantor.solvers.problem import TermKind
 

@@ -105,7 +105,7 @@ def balance(
         shown = _indicators(economy, indicators)
         step.begin("solving")
         rows, use = _balance(economy, wanted)
-    _export(rows, csv, parquet)
+    _export(economy, rows, csv, parquet)
     columns = ["final_demand", "gross_output", *(f"footprint {name}" for name in shown if f"footprint {name}" in rows)]
     largest = rows[columns].sort_values(columns[min(2, len(columns) - 1)], ascending=False, kind="stable").head(top)
     if as_json:
@@ -149,7 +149,7 @@ def values(
     import pandas as pd
 
     rows = pd.DataFrame({"direct": direct[name], "value": total[name]})
-    _export(rows, csv, parquet)
+    _export(economy, rows, csv, parquet)
     unit = _per_unit(economy, name)
     if as_json:
         print_json({"economy": economy.name, "indicator": name, "unit": unit, "values": rows["value"]})
@@ -264,11 +264,14 @@ def _named(names: pd.Series, key: Any) -> str:
     return code if not name or name in (code, str(key)) else f"{name} ({code})"
 
 
-def _export(rows: pd.DataFrame, csv: Path | None, parquet: Path | None) -> None:
+def _export(economy: Economy, rows: pd.DataFrame, csv: Path | None, parquet: Path | None) -> None:
+    """Write the rows; never onto a file that the economy was read from."""
+    from ..data.atomic import new_file
+
     for path, write in ((csv, rows.to_csv), (parquet, rows.to_parquet)):
         if path is not None:
-            try:
-                write(path)
-            except OSError as error:
-                raise ProblemError(f"{path}: cannot be written: {error.strerror or error}") from error
+            if str(path.resolve()) in {source.path for source in economy.sources}:
+                raise ProblemError(f"{path}: is a table that was read; choose another file")
+            with new_file(path) as stream:
+                write(stream)
             say(f"wrote {path}")

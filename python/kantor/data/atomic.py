@@ -39,11 +39,15 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_file(target: Path) -> Iterator[IO[bytes]]:
-    """A file open for writing that takes the place of ``target`` if the block succeeds."""
+def new_file(target: Path, *, parents: bool = False) -> Iterator[IO[bytes]]:
+    """A file open for writing that takes the place of ``target`` if the block succeeds.
+
+    ``parents``: make missing folders above it.
+    """
     with _named(target):
         place = real_place(target)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if parents:
+            place.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{place.name}-", suffix=".partial", dir=place.parent)
         partial = Path(name)
         try:

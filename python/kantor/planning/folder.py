@@ -39,6 +39,12 @@ from .record import FORMAT, INPUT, TABLES, VERSION, digest, number, read_record,
 from .result import PlanResult
 from .stated import describe
 
+_SHAPES: dict[str, Any] = {
+    **dict.fromkeys(("software", "economy", "objective", "options", "certificate", "solve", "seconds", "tables"), dict),
+    **dict.fromkeys(("inputs", "notes"), list),
+    "scenario": dict | None,
+}
+
 
 def check_writable(folder: str | Path) -> None:
     """Raise ProblemError if a plan could not be written to ``folder``: to be called before hours of work, not after."""
@@ -77,6 +83,9 @@ def load_plan(folder: str | Path) -> PlanResult:
     """
     place = Path(folder)
     record = read_record(place)
+    for key, kinds in _SHAPES.items():
+        if not isinstance(record.get(key), kinds):
+            raise ProblemError(f"{place / 'plan.json'}: {key} is {record.get(key)!r}, which kantor never writes")
     activity, consumption, prices, rents, use = (read_table(place, name) for name in TABLES)
     try:
         return _result(place, record, activity, consumption, prices, rents, use)

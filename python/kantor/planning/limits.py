@@ -163,9 +163,8 @@ def _bound(written: Bound, absent: float, where: str, about: _Resource) -> float
     if not np.isfinite(about.base):
         raise ProblemError(f"{where}: {written!r} is relative to the base plan, but there is none ({about.no_base})")
     if about.base <= 0:
-        raise ProblemError(
-            f"{where}: {written!r} of a base use of {f'{about.base!r} {about.unit}'.rstrip()}: give a number instead"
-        )
+        amount = f"{about.base!r} {about.unit}".rstrip()
+        raise ProblemError(f"{where}: {written!r} of a base use of {amount}: give a number instead")
     return about.base * (1.0 + value if kind == "relative" else value)
 
 

@@ -206,8 +206,8 @@ class PowerUtility(_Utility):
         bad = np.flatnonzero(~((terms.a[at] > 0) & (terms.a[at] <= LARGEST)))
         if bad.size:
             raise OptionError(
-                f"sigma: {self.sigma!r} raises the target {float(target[bad[0]])!r} of product number {int(at[bad[0]])} "
-                "beyond the range of numbers; choose a smaller sigma"
+                f"sigma: {self.sigma!r} raises the target {float(target[bad[0]])!r} beyond the range of numbers; "
+                "choose a smaller sigma"
             )
         return 0.0
 

@@ -191,6 +191,7 @@ class Plan:
         Not converging, or an infeasible plan, is a status of the result, never an exception.
         """
         started = time.perf_counter()
+        time_limit_s = None if time_limit_s == float("inf") else time_limit_s
         program = self.compile()
         compiled = time.perf_counter()
         options: dict[str, Any] = {

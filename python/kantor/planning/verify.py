@@ -106,8 +106,9 @@ def verify_plan(folder: str | Path) -> PlanVerification:
     place = Path(folder)
     record = read_record(place)
     status = str(record.get("status"))
-    reasons = list(_wrong_files(place, record))
+    reasons: list[str] = []
     try:
+        reasons += _wrong_files(place, record)
         tables = {name.removesuffix(".parquet"): read_table(place, name) for name in TABLES}
         economy, scenario = _raw_input(place, record)
         statement = restate(record, economy, scenario, tables)

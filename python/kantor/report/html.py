@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.atomic import new_file
+from ..errors import OptionError
 from .facts import Facts
 from .page import Cell, Markup, page, paragraph, section, table
 from .sections import SECTIONS
@@ -19,12 +20,15 @@ def write_report(plan: PlanResult | str | Path, path: str | Path) -> Path:
     """Write the report of a plan, given as a result or as a plan folder, to ``path`` and return that path.
 
     The file holds everything it shows: style and pictures are inline, there is no script and no link to elsewhere.
-    ``kantor verify`` ignores it. Raises ProblemError for a damaged folder or a path that cannot be written.
+    ``kantor verify`` ignores it. Raises ProblemError for a damaged folder or a path that cannot be written,
+    OptionError for one that does not end in .html.
     """
+    if Path(path).suffix.lower() not in (".html", ".htm"):  # a table of the plan would be lost to a slip of the hand
+        raise OptionError(f"{path}: a report is a file that ends in .html")
     facts = _facts(plan)
     body = "".join(make(facts) for make in (*SECTIONS, provenance))
     target = Path(path)
-    with new_file(target) as file:
+    with new_file(target, parents=True) as file:
         file.write(page(facts.result.name, body).encode())
     return target
 
