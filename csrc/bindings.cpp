@@ -55,25 +55,27 @@ Offset columns_of(const py::array& x, const char* name, Offset rows) {
 }
 
 // A prepared matrix and the NumPy arrays that hold it.
+template <typename Value>
 struct CsrHandle {
   py::array row_ptr, col_idx, values;
-  Matrix matrix;
+  Matrix<Value> matrix;
   std::once_flag tiled;  // the second layout is made when the first block of iterations asks for it
 };
 
-std::unique_ptr<CsrHandle> make_csr(py::array row_ptr, py::array col_idx, py::array values, Offset columns) {
+template <typename Value>
+std::unique_ptr<CsrHandle<Value>> make_csr(py::array row_ptr, py::array col_idx, py::array values, Offset columns) {
   KANTOR_REQUIRE(row_ptr.ndim() == 1 && row_ptr.size() >= 1,
                  "indptr: shape " + shape_text(row_ptr) + ", expected (rows + 1,)");
   KANTOR_REQUIRE(columns >= 0 && columns <= INT32_MAX,
                  "columns: got " + std::to_string(columns) + ", expected 0 <= columns < 2^31");
-  auto handle = std::make_unique<CsrHandle>();
+  auto handle = std::make_unique<CsrHandle<Value>>();
   const Offset nnz = values.size();
-  CsrView<double> view;
+  CsrView<Value> view;
   view.rows = row_ptr.size() - 1;
   view.cols = columns;
   view.row_ptr = elements<Offset>(row_ptr, "indptr", row_ptr.size(), "int64");
   view.col_idx = elements<Index>(col_idx, "indices", nnz, "int32");
-  view.values = elements<double>(values, "data", nnz);
+  view.values = elements<Value>(values, "data", nnz, sizeof(Value) == sizeof(float) ? "float32" : "float64");
   {
     py::gil_scoped_release release;
     handle->matrix = prepare(view, nnz);
@@ -84,21 +86,22 @@ std::unique_ptr<CsrHandle> make_csr(py::array row_ptr, py::array col_idx, py::ar
   return handle;
 }
 
-std::unique_ptr<CsrHandle> make_transpose(const CsrHandle& A) {
-  const CsrView<double>& view = A.matrix.view;
+template <typename Value>
+std::unique_ptr<CsrHandle<Value>> make_transpose(const CsrHandle<Value>& A) {
+  const CsrView<Value>& view = A.matrix.view;
   KANTOR_REQUIRE(view.rows <= INT32_MAX, "matrix: " + std::to_string(view.rows) + " rows, expected fewer than 2^31");
   py::array_t<Offset> row_ptr(view.cols + 1);
   py::array_t<Index> col_idx(view.nnz());
-  py::array_t<double> values(view.nnz());
-  auto handle = std::make_unique<CsrHandle>();
+  py::array_t<Value> values(view.nnz());
+  auto handle = std::make_unique<CsrHandle<Value>>();
   Offset* to_row_ptr = row_ptr.mutable_data();
   Index* to_col_idx = col_idx.mutable_data();
-  double* to_values = values.mutable_data();
+  Value* to_values = values.mutable_data();
   {
     py::gil_scoped_release release;
     transpose(view, to_row_ptr, to_col_idx, to_values);
-    const CsrView<double> turned{view.cols, view.rows, to_row_ptr, to_col_idx, to_values};
-    handle->matrix = Matrix{turned, plan_rows(turned.row_ptr, turned.rows), nullptr};
+    const CsrView<Value> turned{view.cols, view.rows, to_row_ptr, to_col_idx, to_values};
+    handle->matrix = Matrix<Value>{turned, plan_rows(turned.row_ptr, turned.rows), nullptr};
   }
   handle->row_ptr = std::move(row_ptr);
   handle->col_idx = std::move(col_idx);
@@ -106,8 +109,9 @@ std::unique_ptr<CsrHandle> make_transpose(const CsrHandle& A) {
   return handle;
 }
 
-void py_product(const CsrHandle& A, const py::array& x, const py::array& out) {
-  const CsrView<double>& view = A.matrix.view;
+template <typename Value>
+void py_product(const CsrHandle<Value>& A, const py::array& x, const py::array& out) {
+  const CsrView<Value>& view = A.matrix.view;
   const Offset k = columns_of(x, "x", view.cols);
   KANTOR_REQUIRE(columns_of(out, "out", view.rows) == k && out.ndim() == x.ndim(),
                  "out: shape " + shape_text(out) + " does not go with x of shape " + shape_text(x));
@@ -234,8 +238,9 @@ StepSizes steps_of(const py::object& state) {
                     state.attr("k").cast<int64_t>());
 }
 
-void py_pdhg_block(CsrHandle& K, CsrHandle& KT, const py::object& state, int64_t iterations) {
-  const CsrView<double>&view = K.matrix.view, &turned = KT.matrix.view;
+template <typename Value>
+void py_pdhg_block(CsrHandle<Value>& K, CsrHandle<Value>& KT, const py::object& state, int64_t iterations) {
+  const CsrView<Value>&view = K.matrix.view, &turned = KT.matrix.view;
   KANTOR_REQUIRE(view.rows == turned.cols && view.cols == turned.rows, "transpose: shape does not go with the matrix");
   KANTOR_REQUIRE(iterations >= 1, "iterations: got " + std::to_string(iterations) + ", expected at least 1");
   const PdhgArrays s = arrays_of(state, view.cols, view.rows);
@@ -260,6 +265,24 @@ py::dict build_info() {
   return info;
 }
 
+template <typename Value>
+void bind_matrix(py::module_& m, const char* name, const char* what) {
+  using Handle = CsrHandle<Value>;
+  py::class_<Handle>(m, name, what)
+      .def(py::init(&make_csr<Value>), py::arg("indptr"), py::arg("indices"), py::arg("data"), py::arg("columns"))
+      .def("transpose", &make_transpose<Value>, "The transpose as a new matrix, in O(nnz).")
+      .def_readonly("indptr", &Handle::row_ptr)
+      .def_readonly("indices", &Handle::col_idx)
+      .def_readonly("data", &Handle::values)
+      .def_property_readonly("shape",
+                             [](const Handle& A) { return py::make_tuple(A.matrix.view.rows, A.matrix.view.cols); })
+      .def_property_readonly("tasks", [](const Handle& A) { return A.matrix.plan.tasks.size(); })
+      .def_property_readonly("tiled", [](const Handle& A) { return A.matrix.tiles != nullptr; })
+      .def_property_readonly("giant_parts", [](const Handle& A) { return A.matrix.plan.parts.size(); });
+  m.def("product", &py_product<Value>, py::arg("A"), py::arg("x"), py::arg("out"), "out <- A x; x (n,) or (n, k).");
+  m.def("pdhg_block", &py_pdhg_block<Value>, py::arg("K"), py::arg("KT"), py::arg("state"), py::arg("iterations"));
+}
+
 void translate(std::exception_ptr pointer) {
   try {
     if (pointer) std::rethrow_exception(pointer);
@@ -275,19 +298,9 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "The native CPU kernels of kantor (csrc/kernels.hpp); used through kantor.backends.native.";
   py::register_exception_translator(translate);
 
-  py::class_<CsrHandle>(m, "Csr", "A prepared CSR matrix; keeps the arrays it was made from, without copying them.")
-      .def(py::init(&make_csr), py::arg("indptr"), py::arg("indices"), py::arg("data"), py::arg("columns"))
-      .def("transpose", &make_transpose, "The transpose as a new matrix, in O(nnz).")
-      .def_readonly("indptr", &CsrHandle::row_ptr)
-      .def_readonly("indices", &CsrHandle::col_idx)
-      .def_readonly("data", &CsrHandle::values)
-      .def_property_readonly("shape",
-                             [](const CsrHandle& A) { return py::make_tuple(A.matrix.view.rows, A.matrix.view.cols); })
-      .def_property_readonly("tasks", [](const CsrHandle& A) { return A.matrix.plan.tasks.size(); })
-      .def_property_readonly("tiled", [](const CsrHandle& A) { return A.matrix.tiles != nullptr; })
-      .def_property_readonly("giant_parts", [](const CsrHandle& A) { return A.matrix.plan.parts.size(); });
+  bind_matrix<double>(m, "Csr", "A prepared CSR matrix; keeps the arrays it was made from, without copying them.");
+  bind_matrix<float>(m, "SingleCsr", "A Csr of float32 values; vectors and sums are float64 all the same.");
 
-  m.def("product", &py_product, py::arg("A"), py::arg("x"), py::arg("out"), "out <- A x; x (n,) or (n, k).");
   m.def("axpby", &py_axpby, py::arg("a"), py::arg("x"), py::arg("b"), py::arg("y"), "y <- a x + b y.");
   m.def(
       "fill",
@@ -361,7 +374,6 @@ PYBIND11_MODULE(_core, m) {
         dual_step(s, steps, last);
       },
       py::arg("state"), py::arg("last"));
-  m.def("pdhg_block", &py_pdhg_block, py::arg("K"), py::arg("KT"), py::arg("state"), py::arg("iterations"));
 
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, py::arg("n"));

@@ -20,8 +20,8 @@ constexpr Offset kPrefetchAhead = 64;
 
 // Four partial sums hide the latency of the addition; their number fixes the order, so it is the same everywhere.
 // With Ahead, cols[0 .. n + kPrefetchAhead) must exist.
-template <bool Ahead>
-inline double sum_span(const double* values, const Index* cols, Offset n, const double* x) {
+template <bool Ahead, typename Value>
+inline double sum_span(const Value* values, const Index* cols, Offset n, const double* x) {
   double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
   Offset i = 0;
   for (; i + 4 <= n; i += 4) {
@@ -39,12 +39,13 @@ inline double sum_span(const double* values, const Index* cols, Offset n, const 
   return (s0 + s2) + (s1 + s3);
 }
 
-double span_sum(const double* values, const Index* cols, Offset n, const double* x) {
+template <typename Value>
+double span_sum(const Value* values, const Index* cols, Offset n, const double* x) {
   return sum_span<false>(values, cols, n, x);
 }
 
-template <bool Ahead>
-inline void sum_rows(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out) {
+template <bool Ahead, typename Value>
+inline void sum_rows(const CsrView<Value>& A, const double* x, Offset begin, Offset end, double* out) {
   Offset at = A.row_ptr[begin];
   for (Offset row = begin; row < end; ++row) {
     const Offset next = A.row_ptr[row + 1];
@@ -53,7 +54,8 @@ inline void sum_rows(const CsrView<double>& A, const double* x, Offset begin, Of
   }
 }
 
-void row_sums(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out) {
+template <typename Value>
+void row_sums(const CsrView<Value>& A, const double* x, Offset begin, Offset end, double* out) {
   if (A.cols > kPrefetchFrom && A.row_ptr[end] + kPrefetchAhead <= A.row_ptr[A.rows])
     sum_rows<true>(A, x, begin, end, out);
   else
@@ -64,9 +66,10 @@ inline void add_entry(uint32_t place, double value, const double* window, double
   sums[place >> kWindowBits] += value * window[place & (kWindow - 1)];
 }
 
-void tile_sums(const Tiles& A, Offset block, const double* x, double* sums) {
+template <typename Value>
+void tile_sums(const Tiles<Value>& A, Offset block, const double* x, double* sums) {
   const uint32_t* __restrict place = A.place.data();
-  const double* __restrict values = A.values.data();
+  const Value* __restrict values = A.values.data();
   const Offset* start = A.start.data() + block * A.windows;
   const Offset rows = A.blocks.data()[block].row_end - A.blocks.data()[block].row_begin;
   for (Offset r = 0; r < rows; ++r) sums[r] = 0.0;
@@ -80,8 +83,8 @@ void tile_sums(const Tiles& A, Offset block, const double* x, double* sums) {
 }
 
 // K columns of x at a time, in registers; two sets of sums hide the latency of the addition.
-template <int K>
-inline void span_sum_tile(const double* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
+template <int K, typename Value>
+inline void span_sum_tile(const Value* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
   double even[K] = {}, odd[K] = {};
   Offset i = 0;
   for (; i + 2 <= n; i += 2) {
@@ -98,7 +101,8 @@ inline void span_sum_tile(const double* values, const Index* cols, Offset n, con
   for (int j = 0; j < K; ++j) out[j] = even[j] + odd[j];
 }
 
-void span_sum_k(const double* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
+template <typename Value>
+void span_sum_k(const Value* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
   Offset j = 0;
   for (; j + 8 <= k; j += 8) span_sum_tile<8>(values, cols, n, x + j, k, out + j);
   for (; j + 4 <= k; j += 4) span_sum_tile<4>(values, cols, n, x + j, k, out + j);
@@ -106,7 +110,8 @@ void span_sum_k(const double* values, const Index* cols, Offset n, const double*
   if (j < k) span_sum_tile<1>(values, cols, n, x + j, k, out + j);
 }
 
-void row_sums_k(const CsrView<double>& A, const double* x, Offset k, Offset begin, Offset end, double* out) {
+template <typename Value>
+void row_sums_k(const CsrView<Value>& A, const double* x, Offset k, Offset begin, Offset end, double* out) {
   for (Offset row = begin; row < end; ++row) {
     const Offset at = A.row_ptr[row];
     span_sum_k(A.values + at, A.col_idx + at, A.row_ptr[row + 1] - at, x, k, out + (row - begin) * k);
@@ -197,11 +202,8 @@ void dual_range(const PdhgArrays& s, const StepSizes& steps, bool last, Offset b
 extern const IsaTable KANTOR_JOIN(kIsa_, KANTOR_ISA);
 const IsaTable KANTOR_JOIN(kIsa_, KANTOR_ISA) = {
     KANTOR_STRING(KANTOR_ISA),
-    row_sums,
-    span_sum,
-    tile_sums,
-    row_sums_k,
-    span_sum_k,
+    {row_sums<double>, span_sum<double>, tile_sums<double>, row_sums_k<double>, span_sum_k<double>},
+    {row_sums<float>, span_sum<float>, tile_sums<float>, row_sums_k<float>, span_sum_k<float>},
     axpby_range,
     multiply_range,
     clip_range,

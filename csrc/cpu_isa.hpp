@@ -8,17 +8,24 @@
 
 namespace kantor {
 
+// The loops over the entries of a matrix; a value is widened to double before it is multiplied.
+template <typename Value>
+struct MatrixLoops {
+  // out[i - begin] <- row i of A times x, i in [begin, end).
+  void (*row_sums)(const CsrView<Value>& A, const double* x, Offset begin, Offset end, double* out);
+  // sum of values[i] * x[cols[i]], i in [0, n): part of a giant row.
+  double (*span_sum)(const Value* values, const Index* cols, Offset n, const double* x);
+  // sums[r] <- sum over the entries of row r of one block of tiles.
+  void (*tile_sums)(const Tiles<Value>& A, Offset block, const double* x, double* sums);
+  // Row and part sums for k right-hand sides; out (end - begin, k) and (k).
+  void (*row_sums_k)(const CsrView<Value>& A, const double* x, Offset k, Offset begin, Offset end, double* out);
+  void (*span_sum_k)(const Value* values, const Index* cols, Offset n, const double* x, Offset k, double* out);
+};
+
 struct IsaTable {
   const char* name;
-  // out[i - begin] <- row i of A times x, i in [begin, end).
-  void (*row_sums)(const CsrView<double>& A, const double* x, Offset begin, Offset end, double* out);
-  // sum of values[i] * x[cols[i]], i in [0, n): part of a giant row.
-  double (*span_sum)(const double* values, const Index* cols, Offset n, const double* x);
-  // sums[r] <- sum over the entries of row r of one block of tiles.
-  void (*tile_sums)(const Tiles& A, Offset block, const double* x, double* sums);
-  // Row and part sums for k right-hand sides; out (end - begin, k) and (k).
-  void (*row_sums_k)(const CsrView<double>& A, const double* x, Offset k, Offset begin, Offset end, double* out);
-  void (*span_sum_k)(const double* values, const Index* cols, Offset n, const double* x, Offset k, double* out);
+  MatrixLoops<double> doubles;
+  MatrixLoops<float> floats;
 
   void (*axpby)(double a, const double* x, double b, double* y, Offset n);
   void (*multiply)(const double* x, const double* y, double* out, Offset n);
@@ -37,6 +44,15 @@ const std::vector<const IsaTable*>& isa_tables();
 
 // The table in use: the best one, or the one last chosen by name (throws Error if there is no such table).
 const IsaTable& isa();
+
+// Its loops over matrices of Value.
+template <typename Value>
+const MatrixLoops<Value>& matrix_loops() {
+  if constexpr (sizeof(Value) == sizeof(float))
+    return isa().floats;
+  else
+    return isa().doubles;
+}
 void choose_isa(const std::string& name);
 
 }  // namespace kantor

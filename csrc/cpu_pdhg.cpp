@@ -74,13 +74,13 @@ void run_block(Columns& columns, Rows& rows, const PdhgArrays& s, double eta, do
   });
 }
 
-template <typename Use>
-void with_sweep(const Matrix& matrix, Use use) {
+template <typename Value, typename Use>
+void with_sweep(const Matrix<Value>& matrix, Use use) {
   if (matrix.tiles) {
-    TileSweep sweep(matrix);
+    TileSweep<Value> sweep(matrix);
     use(sweep);
   } else {
-    CsrSweep sweep(matrix, 1);
+    CsrSweep<Value> sweep(matrix, 1);
     use(sweep);
   }
 }
@@ -99,12 +99,18 @@ void dual_step(const PdhgArrays& s, const StepSizes& steps, bool last) {
             [&](Offset begin, Offset end, double* sums) { loops.dual(s, steps, last, begin, end, sums); });
 }
 
-void pdhg_block(const Matrix& K, const Matrix& KT, const PdhgArrays& s, double eta, double weight, int64_t k,
-                int64_t iterations) {
+template <typename Value>
+void pdhg_block(const Matrix<Value>& K, const Matrix<Value>& KT, const PdhgArrays& s, double eta, double weight,
+                int64_t k, int64_t iterations) {
   const int threads = threads_for(K.view.nnz() + s.columns + s.rows);
   with_sweep(KT, [&](auto& columns) {
     with_sweep(K, [&](auto& rows) { run_block(columns, rows, s, eta, weight, k, iterations, threads); });
   });
 }
+
+template void pdhg_block(const Matrix<double>& K, const Matrix<double>& KT, const PdhgArrays& s, double eta,
+                         double weight, int64_t k, int64_t iterations);
+template void pdhg_block(const Matrix<float>& K, const Matrix<float>& KT, const PdhgArrays& s, double eta,
+                         double weight, int64_t k, int64_t iterations);
 
 }  // namespace kantor

@@ -29,7 +29,8 @@ Offset first_wrong(Offset n, Wrong wrong) {
 
 }  // namespace
 
-void check_csr(const CsrView<double>& A, Offset nnz) {
+template <typename Value>
+void check_csr(const CsrView<Value>& A, Offset nnz) {
   KANTOR_REQUIRE(A.row_ptr[0] == 0, "matrix: indptr[0] is " + std::to_string(A.row_ptr[0]) + ", expected 0");
   const Offset row = first_wrong(A.rows, [&](Offset i) { return A.row_ptr[i + 1] < A.row_ptr[i]; });
   KANTOR_REQUIRE(row == A.rows, "matrix: indptr falls from " + std::to_string(A.row_ptr[row]) + " to " +
@@ -41,20 +42,23 @@ void check_csr(const CsrView<double>& A, Offset nnz) {
                                 std::to_string(at) + ", expected 0 <= index < " + std::to_string(A.cols));
 }
 
-Matrix prepare(const CsrView<double>& A, Offset nnz) {
+template <typename Value>
+Matrix<Value> prepare(const CsrView<Value>& A, Offset nnz) {
   check_csr(A, nnz);
-  return Matrix{A, plan_rows(A.row_ptr, A.rows), nullptr};
+  return Matrix<Value>{A, plan_rows(A.row_ptr, A.rows), nullptr};
 }
 
-void add_tiles(Matrix& A) {
+template <typename Value>
+void add_tiles(Matrix<Value>& A) {
   const Offset rows = tile_rows(A.view);
-  if (rows > 0) A.tiles = std::make_shared<const Tiles>(make_tiles(A.view, rows));
+  if (rows > 0) A.tiles = std::make_shared<const Tiles<Value>>(make_tiles(A.view, rows));
 }
 
 // Counting sort by column. The rows are cut into a few parts of equal nonzeros; part p first counts its columns, then
 // writes behind the entries of the parts before it, so the order within a row of A' is that of A's rows whatever the
 // number of parts.
-void transpose(const CsrView<double>& A, Offset* row_ptr, Index* col_idx, double* values) {
+template <typename Value>
+void transpose(const CsrView<Value>& A, Offset* row_ptr, Index* col_idx, Value* values) {
   KANTOR_REQUIRE(A.rows <= INT32_MAX,
                  "matrix: " + std::to_string(A.rows) + " rows, expected at most 2^31 - 1 for the transpose");
   const Offset nnz = A.nnz();
@@ -100,8 +104,9 @@ void transpose(const CsrView<double>& A, Offset* row_ptr, Index* col_idx, double
   });
 }
 
-void spmm(const Matrix& A, const double* x, Offset k, double* out) {
-  CsrSweep sweep(A, k);
+template <typename Value>
+void spmm(const Matrix<Value>& A, const double* x, Offset k, double* out) {
+  CsrSweep<Value> sweep(A, k);
   const int threads = threads_for((A.view.nnz() + A.view.rows) * k);
   Dispenser parts(sweep.parts(), threads), blocks(sweep.blocks(), threads);
   parallel_region(threads, [&](Team& team) {
@@ -111,6 +116,20 @@ void spmm(const Matrix& A, const double* x, Offset k, double* out) {
   });
 }
 
-void spmv(const Matrix& A, const double* x, double* out) { spmm(A, x, 1, out); }
+template <typename Value>
+void spmv(const Matrix<Value>& A, const double* x, double* out) {
+  spmm(A, x, 1, out);
+}
+
+#define KANTOR_SPARSE(Value)                                                                        \
+  template void check_csr(const CsrView<Value>& A, Offset nnz);                                     \
+  template Matrix<Value> prepare(const CsrView<Value>& A, Offset nnz);                              \
+  template void add_tiles(Matrix<Value>& A);                                                        \
+  template void transpose(const CsrView<Value>& A, Offset* row_ptr, Index* col_idx, Value* values); \
+  template void spmm(const Matrix<Value>& A, const double* x, Offset k, double* out);               \
+  template void spmv(const Matrix<Value>& A, const double* x, double* out);
+
+KANTOR_SPARSE(double)
+KANTOR_SPARSE(float)
 
 }  // namespace kantor

@@ -13,31 +13,39 @@
 
 namespace kantor {
 
-// A matrix together with its cut into tasks; the memory of the view belongs to somebody else.
+// A matrix together with its cut into tasks; the memory of the view belongs to somebody else. Value is double, or float
+// for a matrix of half the bytes: its numbers are widened before they are multiplied, so vectors and sums stay double.
+template <typename Value>
 struct Matrix {
-  CsrView<double> view;
+  CsrView<Value> view;
   RowPlan plan;
-  std::shared_ptr<const Tiles> tiles;  // second layout for pdhg_block, or null
+  std::shared_ptr<const Tiles<Value>> tiles;  // second layout for pdhg_block, or null
 };
 
 // Throws Error unless row_ptr rises from 0 to nnz and every column index lies in [0, cols).
-void check_csr(const CsrView<double>& A, Offset nnz);
+template <typename Value>
+void check_csr(const CsrView<Value>& A, Offset nnz);
 
 // Checks a CSR matrix and plans its rows.
-Matrix prepare(const CsrView<double>& A, Offset nnz);
+template <typename Value>
+Matrix<Value> prepare(const CsrView<Value>& A, Offset nnz);
 
-// Adds the second layout (tiles.hpp) to a prepared matrix where it pays: 12 more bytes a nonzero.
-void add_tiles(Matrix& A);
+// Adds the second layout (tiles.hpp) to a prepared matrix where it pays: 4 more bytes a nonzero and its value again.
+template <typename Value>
+void add_tiles(Matrix<Value>& A);
 
 // Writes A' as CSR: row_ptr (cols + 1), col_idx and values (nnz); the entries of a row in the order of A's rows.
 // O(nnz). A.rows must fit an Index.
-void transpose(const CsrView<double>& A, Offset* row_ptr, Index* col_idx, double* values);
+template <typename Value>
+void transpose(const CsrView<Value>& A, Offset* row_ptr, Index* col_idx, Value* values);
 
 // out (rows) <- A x, x (cols).
-void spmv(const Matrix& A, const double* x, double* out);
+template <typename Value>
+void spmv(const Matrix<Value>& A, const double* x, double* out);
 
 // out (rows, k) <- A x, x (cols, k).
-void spmm(const Matrix& A, const double* x, Offset k, double* out);
+template <typename Value>
+void spmm(const Matrix<Value>& A, const double* x, Offset k, double* out);
 
 void fill(double value, double* out, Offset n);
 void copy(const double* x, double* out, Offset n);
@@ -106,8 +114,9 @@ void dual_step(const PdhgArrays& s, const StepSizes& steps, bool last);
 
 // `iterations` whole iterations, the k-th of them after the anchor first; products fused with their steps, one parallel
 // region for all. Afterwards x_hat, y_hat, dx, dy, aty and ax are those of the last iteration.
-void pdhg_block(const Matrix& K, const Matrix& KT, const PdhgArrays& s, double eta, double weight, int64_t k,
-                int64_t iterations);
+template <typename Value>
+void pdhg_block(const Matrix<Value>& K, const Matrix<Value>& KT, const PdhgArrays& s, double eta, double weight,
+                int64_t k, int64_t iterations);
 
 // Bytes a second: out <- a x + y over n elements, best of `repeats` (24 n bytes each, without the read for ownership),
 // and x.x (8 n bytes). The yardsticks of the kernel benchmark.

@@ -10,10 +10,14 @@
 namespace kantor {
 
 // The products of a CSR matrix with k right-hand sides.
+template <typename Value>
 class CsrSweep {
  public:
-  CsrSweep(const Matrix& matrix, Offset k)
-      : matrix_(matrix), loops_(isa()), k_(k), partials_(matrix.plan.parts.size() * static_cast<size_t>(k)) {}
+  CsrSweep(const Matrix<Value>& matrix, Offset k)
+      : matrix_(matrix),
+        loops_(matrix_loops<Value>()),
+        k_(k),
+        partials_(matrix.plan.parts.size() * static_cast<size_t>(k)) {}
 
   Offset parts() const { return static_cast<Offset>(matrix_.plan.parts.size()); }
   Offset blocks() const { return static_cast<Offset>(matrix_.plan.tasks.size()); }
@@ -22,7 +26,7 @@ class CsrSweep {
   Offset most_rows() const { return kTaskRows; }
 
   void sum_part(Offset part, const double* x) {
-    const CsrView<double>& A = matrix_.view;
+    const CsrView<Value>& A = matrix_.view;
     const GiantPart& p = matrix_.plan.parts[static_cast<size_t>(part)];
     double* sums = partials_.data() + part * k_;
     if (k_ == 1)
@@ -46,17 +50,18 @@ class CsrSweep {
  private:
   const RowTask& task(Offset block) const { return matrix_.plan.tasks[static_cast<size_t>(block)]; }
 
-  const Matrix& matrix_;
-  const IsaTable& loops_;
+  const Matrix<Value>& matrix_;
+  const MatrixLoops<Value>& loops_;
   Offset k_;
   std::vector<double> partials_;
 };
 
 // The products of tiles with one right-hand side; the same interface.
+template <typename Value>
 class TileSweep {
  public:
-  explicit TileSweep(const Matrix& matrix)
-      : view_(matrix.view), tiles_(*matrix.tiles), loops_(isa()), partials_(tiles_.parts.size()) {}
+  explicit TileSweep(const Matrix<Value>& matrix)
+      : view_(matrix.view), tiles_(*matrix.tiles), loops_(matrix_loops<Value>()), partials_(tiles_.parts.size()) {}
 
   Offset parts() const { return static_cast<Offset>(tiles_.parts.size()); }
   Offset blocks() const { return static_cast<Offset>(tiles_.blocks.size()); }
@@ -80,9 +85,9 @@ class TileSweep {
   }
 
  private:
-  const CsrView<double>& view_;
-  const Tiles& tiles_;
-  const IsaTable& loops_;
+  const CsrView<Value>& view_;
+  const Tiles<Value>& tiles_;
+  const MatrixLoops<Value>& loops_;
   std::vector<double> partials_;
 };
 

@@ -18,7 +18,8 @@ constexpr Offset kLeastBlocks = 24;  // else threads run out of work
 constexpr Offset kSamples = 8;
 
 // Entries of x's cache lines over entries of A, in a few blocks of so many rows: what a sweep of x costs an entry.
-double lines_per_entry(const CsrView<double>& A, Offset block_rows) {
+template <typename Value>
+double lines_per_entry(const CsrView<Value>& A, Offset block_rows) {
   const Offset blocks = (A.rows + block_rows - 1) / block_rows, samples = std::min(blocks, kSamples);
   std::vector<Offset> lines(static_cast<size_t>(samples)), entries(static_cast<size_t>(samples));
   const auto count = [&](Offset sample, std::vector<bool>& seen) {
@@ -51,11 +52,13 @@ double lines_per_entry(const CsrView<double>& A, Offset block_rows) {
 }
 
 // Rows that would be added to by every few entries of their block, each waiting for the one before, are left out.
-Offset giant_length(const CsrView<double>& A, Offset block_rows) {
+template <typename Value>
+Offset giant_length(const CsrView<Value>& A, Offset block_rows) {
   return std::max(kGiantRow, block_rows * (A.nnz() / A.rows + 1) / 8);
 }
 
-void cut(const CsrView<double>& A, Offset giant_from, Tiles& tiles) {
+template <typename Value>
+void cut(const CsrView<Value>& A, Offset giant_from, Tiles<Value>& tiles) {
   for (Offset begin = 0; begin < A.rows; begin += tiles.block_rows) {
     const Offset end = std::min(begin + tiles.block_rows, A.rows);
     const Offset giant_begin = static_cast<Offset>(tiles.giants.size());
@@ -69,7 +72,8 @@ void cut(const CsrView<double>& A, Offset giant_from, Tiles& tiles) {
   }
 }
 
-Offset entries_of(const CsrView<double>& A, const Tiles& tiles, const RowBlock& block) {
+template <typename Value>
+Offset entries_of(const CsrView<Value>& A, const Tiles<Value>& tiles, const RowBlock& block) {
   Offset entries = A.row_ptr[block.row_end] - A.row_ptr[block.row_begin];
   for (Offset g = block.giant_begin; g < block.giant_end; ++g) {
     const Offset row = tiles.giants[static_cast<size_t>(g)].row;
@@ -80,7 +84,8 @@ Offset entries_of(const CsrView<double>& A, const Tiles& tiles, const RowBlock& 
 
 // Counting sort of one block by cache line of x; within a line the entries keep the order of the rows. `first` is the
 // place of its first entry, `line` holds a counter for each cache line.
-void sort_block(const CsrView<double>& A, Tiles& tiles, Offset b, Offset first, Offset giant_from,
+template <typename Value>
+void sort_block(const CsrView<Value>& A, Tiles<Value>& tiles, Offset b, Offset first, Offset giant_from,
                 std::vector<Offset>& line) {
   const RowBlock& block = tiles.blocks[static_cast<size_t>(b)];
   const auto each_row = [&](auto visit) {
@@ -111,7 +116,8 @@ void sort_block(const CsrView<double>& A, Tiles& tiles, Offset b, Offset first, 
 
 }  // namespace
 
-Offset tile_rows(const CsrView<double>& A) {
+template <typename Value>
+Offset tile_rows(const CsrView<Value>& A) {
   if (A.rows < kLeastRows * kLeastBlocks || A.cols < 2 * kCachedVector || A.nnz() < 4 * A.rows) return 0;
   const double enough = A.cols <= kSharedVector ? 0.25 : 0.15;
   const Offset most = std::min(kMostRows, A.rows / kLeastBlocks);
@@ -124,8 +130,9 @@ Offset tile_rows(const CsrView<double>& A) {
   return lines <= 0.5 ? most : 0;
 }
 
-Tiles make_tiles(const CsrView<double>& A, Offset block_rows) {
-  Tiles tiles;
+template <typename Value>
+Tiles<Value> make_tiles(const CsrView<Value>& A, Offset block_rows) {
+  Tiles<Value> tiles;
   tiles.windows = (A.cols + kWindow - 1) / kWindow;
   tiles.block_rows = block_rows;
   const Offset giant_from = giant_length(A, block_rows);
@@ -136,7 +143,7 @@ Tiles make_tiles(const CsrView<double>& A, Offset block_rows) {
   tiles.start = Buffer<Offset>(blocks * tiles.windows + 1);
   tiles.start[blocks * tiles.windows] = first.back();
   tiles.place = Buffer<uint32_t>(first.back());
-  tiles.values = Buffer<double>(first.back());
+  tiles.values = Buffer<Value>(first.back());
 
   const int threads = threads_for(A.nnz());
   std::vector<std::vector<Offset>> lines(static_cast<size_t>(threads),
@@ -149,5 +156,10 @@ Tiles make_tiles(const CsrView<double>& A, Offset block_rows) {
   });
   return tiles;
 }
+
+template Offset tile_rows(const CsrView<double>& A);
+template Offset tile_rows(const CsrView<float>& A);
+template Tiles<double> make_tiles(const CsrView<double>& A, Offset block_rows);
+template Tiles<float> make_tiles(const CsrView<float>& A, Offset block_rows);
 
 }  // namespace kantor

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from kantor.backends import Backend, DeviceTerms, PdhgState
 from kantor.backends.reference import ReferenceBackend
-from kantor.errors import BackendUnavailable
+from kantor.errors import BackendUnavailable, OptionError, ProblemError
 from kantor.solvers.problem import TermKind
 
 REFERENCE = ReferenceBackend()
@@ -96,6 +96,31 @@ def test_products(backend: Backend, kind: str, k: int | None) -> None:
         out = backend.from_host(np.full(shape_of(M.shape[0], k), np.nan))  # the old content must not matter
         (backend.matvec if forward else backend.rmatvec)(op, backend.from_host(x), out)
         close(backend.to_host(out), M @ x, abs(M) @ np.abs(x))
+
+
+@pytest.mark.parametrize("k", [None, 5])
+@pytest.mark.parametrize("kind", ["0 rows", "33 rows", "wide", "heavy rows", "giant row"])
+def test_products_with_float32_values(backend: Backend, kind: str, k: int | None) -> None:
+    """The product of the matrix as rounded, with float64 vectors and sums."""
+    A = matrix(kind)
+    stored = A.astype(np.float32).astype(np.float64)
+    for same in (A, A.tocsc()):
+        op = backend.prepare(same, values="float32")
+        assert (op.shape, op.nnz, op.values) == (A.shape, A.nnz, "float32")
+        for M, product in ((stored, backend.matvec), (stored.T, backend.rmatvec)):
+            x = generator(31, k or 0).standard_normal(shape_of(M.shape[1], k))
+            out = backend.from_host(np.full(shape_of(M.shape[0], k), np.nan))
+            product(op, backend.from_host(x), out)
+            close(backend.to_host(out), M @ x, abs(M) @ np.abs(x))
+
+
+def test_values_that_float32_cannot_hold(backend: Backend) -> None:
+    A = sp.csr_array([[1.0, 0.0], [0.0, 2.0], [0.0, -1e39]])
+    for same in (A, A.tocsc()):
+        with pytest.raises(ProblemError, match=r"entry \(2, 1\) is -1e\+39, expected at most 3\.40282e\+38"):
+            backend.prepare(same, values="float32")
+    with pytest.raises(OptionError, match="values: 'float23' is unknown; did you mean 'float32'"):
+        backend.prepare(A, values="float23")
 
 
 def test_product_without_transpose(backend: Backend) -> None:
@@ -309,12 +334,13 @@ def random_state(m: int, n: int, with_terms: bool) -> dict[str, Any]:
     return s
 
 
-def state_on(backend: Backend, s: dict[str, Any], **scalars: Any) -> PdhgState:
+def state_on(backend: Backend, s: dict[str, Any], values: str = "float64", **scalars: Any) -> PdhgState:
     terms = None if s["terms"] is None else DeviceTerms(*(backend.from_host(p) for p in s["terms"]))
     vectors = {name: backend.from_host(s[name]) for name in VECTORS_N + VECTORS_M}
     norm = np.sqrt((s["A"].toarray() ** 2).sum()) if min(s["A"].shape) else 0.0
     eta = 0.998 / max(1.0, norm)
-    return PdhgState(A=backend.prepare(s["A"]), terms=terms, **vectors, **{"eta": eta, "weight": 1.3, **scalars})
+    A = backend.prepare(s["A"], values=values)
+    return PdhgState(A=A, terms=terms, **vectors, **{"eta": eta, "weight": 1.3, **scalars})
 
 
 RESULTS = ("x", "y", "x_hat", "y_hat", "dx", "dy")
@@ -352,6 +378,16 @@ def test_block(backend: Backend, m: int, n: int, with_terms: bool, iterations: i
         Backend.pdhg_block(REFERENCE, default, iterations)
         assert mine.k == default.k
         compare_states(mine, backend, default, RESULTS)
+
+
+def test_block_with_float32_values(backend: Backend) -> None:
+    start = random_state(400, 600, True)
+    stored = {**start, "A": start["A"].astype(np.float32).astype(np.float64)}
+    mine, default = state_on(backend, start, "float32", k=2), state_on(REFERENCE, stored, k=2)
+    mine.eta = default.eta
+    backend.pdhg_block(mine, 9)
+    Backend.pdhg_block(REFERENCE, default, 9)
+    compare_states(mine, backend, default, RESULTS)
 
 
 def test_block_with_a_giant_row(backend: Backend) -> None:

@@ -120,23 +120,26 @@ DeviceArray attribute(const py::handle& object, const char* name) { return array
 
 using HostOffsets = py::array_t<Offset, py::array::c_style>;
 using HostIndices = py::array_t<Index, py::array::c_style>;
-using HostValues = py::array_t<double, py::array::c_style>;
+template <class Value>
+using HostValues = py::array_t<Value, py::array::c_style>;
 
 BucketLimits limits_of(const std::vector<Offset>& limits) {
   KANTOR_REQUIRE(limits.size() == 4 && limits[3] > 0, "limits: expected (thread, warp, block, segment), segment > 0");
   return {limits[0], limits[1], limits[2], limits[3]};
 }
 
-std::unique_ptr<DeviceCsr> make_csr(const HostOffsets& indptr, const HostIndices& indices, const HostValues& data,
-                                    Offset columns, const std::vector<Offset>& limits) {
+template <class Value>
+std::unique_ptr<DeviceCsr<Value>> make_csr(const HostOffsets& indptr, const HostIndices& indices,
+                                           const HostValues<Value>& data, Offset columns,
+                                           const std::vector<Offset>& limits) {
   KANTOR_REQUIRE(indptr.ndim() == 1 && indptr.size() >= 1, "indptr: expected shape (rows + 1,)");
-  const CsrView<double> view{indptr.size() - 1, columns, indptr.data(), indices.data(), data.data()};
+  const CsrView<Value> view{indptr.size() - 1, columns, indptr.data(), indices.data(), data.data()};
   KANTOR_REQUIRE(view.nnz() == indices.size() && view.nnz() == data.size(),
                  "indptr: ends at " + std::to_string(view.nnz()) + ", but there are " + std::to_string(indices.size()) +
                      " indices and " + std::to_string(data.size()) + " values");
   const BucketLimits chosen = limits_of(limits);
   const py::gil_scoped_release release;
-  return std::make_unique<DeviceCsr>(view, chosen);
+  return std::make_unique<DeviceCsr<Value>>(view, chosen);
 }
 
 // The buckets as NumPy arrays, for whoever launches the kernels in another way; needs no device.
@@ -152,7 +155,8 @@ py::dict bucket_rows(const HostOffsets& indptr, const std::vector<Offset>& limit
   return out;
 }
 
-void py_product(const DeviceCsr& A, const py::object& x, const py::object& out) {
+template <class Value>
+void py_product(const DeviceCsr<Value>& A, const py::object& x, const py::object& out) {
   DeviceArray to = array_of(out, "out");
   multiply(A, array_of(x, "x"), to);
 }
@@ -268,7 +272,8 @@ void py_dual_step(const py::object& s, bool last) {
   dual_step(arrays, step_of(s), last);
 }
 
-void py_run(PdhgBlocks& blocks, const DeviceCsr& K, const DeviceCsr& transpose, const py::object& s,
+template <class Value>
+void py_run(PdhgBlocks& blocks, const DeviceCsr<Value>& K, const DeviceCsr<Value>& transpose, const py::object& s,
             Offset iterations) {
   PdhgArrays arrays = arrays_of(s);
   blocks.run(K, transpose, arrays, step_of(s), iterations);
@@ -306,16 +311,15 @@ void bind_arrays(py::module_& m) {
   m.def("zeros", &zeros, py::arg("shape"));
 }
 
-void bind_kernels(py::module_& m) {
-  const BucketLimits usual;
-  const std::vector<Offset> limits{usual.thread, usual.warp, usual.block, usual.segment};
-  py::class_<DeviceCsr>(m, "DeviceCsr", py::module_local(),
-                        "A sparse matrix in device memory, its rows sorted into buckets by length.")
-      .def(py::init(&make_csr), py::arg("indptr"), py::arg("indices"), py::arg("data"), py::arg("columns"),
+template <class Value>
+void bind_matrix(py::module_& m, const char* name, const char* what, const std::vector<Offset>& limits) {
+  using Csr = DeviceCsr<Value>;
+  py::class_<Csr>(m, name, py::module_local(), what)
+      .def(py::init(&make_csr<Value>), py::arg("indptr"), py::arg("indices"), py::arg("data"), py::arg("columns"),
            py::arg("limits") = limits)
-      .def_property_readonly("shape", [](const DeviceCsr& A) { return py::make_tuple(A.rows(), A.cols()); })
-      .def_property_readonly("nnz", &DeviceCsr::nnz)
-      .def_property_readonly("buckets", [](const DeviceCsr& A) {
+      .def_property_readonly("shape", [](const Csr& A) { return py::make_tuple(A.rows(), A.cols()); })
+      .def_property_readonly("nnz", &Csr::nnz)
+      .def_property_readonly("buckets", [](const Csr& A) {
         py::dict sizes;
         sizes["short"] = A.bucket_size(kShort);
         sizes["medium"] = A.bucket_size(kMedium);
@@ -323,9 +327,18 @@ void bind_kernels(py::module_& m) {
         sizes["giant"] = A.bucket_size(kGiant);
         return sizes;
       });
+  m.def("product", &py_product<Value>, py::arg("A"), py::arg("x"), py::arg("out"));
+}
+
+void bind_kernels(py::module_& m) {
+  const BucketLimits usual;
+  const std::vector<Offset> limits{usual.thread, usual.warp, usual.block, usual.segment};
+  bind_matrix<double>(m, "DeviceCsr", "A sparse matrix in device memory, its rows sorted into buckets by length.",
+                      limits);
+  bind_matrix<float>(m, "DeviceSingleCsr", "A DeviceCsr of float32 values; vectors and sums are float64 all the same.",
+                     limits);
   m.attr("bucket_limits") = py::tuple(py::cast(limits));
   m.def("bucket_rows", &bucket_rows, py::arg("indptr"), py::arg("limits") = limits);
-  m.def("product", &py_product, py::arg("A"), py::arg("x"), py::arg("out"));
   m.def("copy", &py_copy, py::arg("source"), py::arg("out"));
   m.def("axpby", &py_axpby, py::arg("a"), py::arg("x"), py::arg("b"), py::arg("y"));
   m.def("multiply", &py_multiply, py::arg("x"), py::arg("y"), py::arg("out"));
@@ -338,7 +351,8 @@ void bind_kernels(py::module_& m) {
   py::class_<PdhgBlocks>(m, "PdhgBlocks", py::module_local(),
                          "Runs the blocks of one state and keeps their recorded graphs.")
       .def(py::init<>())
-      .def("run", &py_run, py::arg("K"), py::arg("transpose"), py::arg("state"), py::arg("iterations"))
+      .def("run", &py_run<double>, py::arg("K"), py::arg("transpose"), py::arg("state"), py::arg("iterations"))
+      .def("run", &py_run<float>, py::arg("K"), py::arg("transpose"), py::arg("state"), py::arg("iterations"))
       .def_property_readonly("graphs", &PdhgBlocks::graphs);
 }
 

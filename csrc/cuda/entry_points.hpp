@@ -11,7 +11,7 @@
 
 namespace kantor::cuda {
 
-static_assert(sizeof(BucketedCsr) == 15 * 8 && sizeof(PdhgVectors) == 20 * 8, "packed by cupy_gpu.py");
+static_assert(sizeof(BucketedCsr<float>) == 15 * 8 && sizeof(PdhgVectors) == 20 * 8, "packed by cupy_gpu.py");
 static_assert(sizeof(ReduceItem) == 3 * 8 && sizeof(PdhgControl) == 4 * 8, "packed by cupy_gpu.py");
 
 #if defined(__CUDACC__)
@@ -44,8 +44,7 @@ void run(const Body& body) {
 
 #endif
 
-// ---- elementwise
-// -----------------------------------------------------------------------------------------------------
+// ---- elementwise ----------------------------------------------------------------------------------------------------
 
 KANTOR_ENTRY kantor_axpby(double a, const double* x, double b, double* y, Offset n) {
   run(ElementBody<Axpby>{{a, x, b, y}, n});
@@ -81,15 +80,19 @@ KANTOR_ENTRY kantor_prox(const uint8_t* kind, const double* a, const double* b, 
   run(ElementBody<Prox>{{kind, a, b, e, tau, v, out}, n});
 }
 
-// ---- products and reductions, by the number of columns that a block serves
-// -------------------------------------------
+// ---- products and reductions, by the number of columns that a block serves; "single": of a float32 matrix -----------
 
 #define KANTOR_BY_COLUMNS(C)                                                                                        \
-  KANTOR_ENTRY kantor_product_##C(const BucketedCsr* A, const double* x, Offset k, double* partials, double* out) { \
-    run(ProductBody<C, StoreSum>{*A, x, k, partials, {out, k}});                                                    \
+  KANTOR_ENTRY kantor_product_##C(const BucketedCsr<double>* A, const double* x, Offset k, double* partials,        \
+                                  double* out) {                                                                    \
+    run(ProductBody<C, double, StoreSum>{*A, x, k, partials, {out, k}});                                            \
   }                                                                                                                 \
-  KANTOR_ENTRY kantor_product_giant_##C(const BucketedCsr* A, Offset k, const double* partials, double* out) {      \
-    run(GiantBody<C, StoreSum>{*A, k, partials, {out, k}});                                                         \
+  KANTOR_ENTRY kantor_product_single_##C(const BucketedCsr<float>* A, const double* x, Offset k, double* partials,  \
+                                         double* out) {                                                             \
+    run(ProductBody<C, float, StoreSum>{*A, x, k, partials, {out, k}});                                             \
+  }                                                                                                                 \
+  KANTOR_ENTRY kantor_product_giant_##C(const RowBuckets* rows, Offset k, const double* partials, double* out) {    \
+    run(GiantBody<C, StoreSum>{*rows, k, partials, {out, k}});                                                      \
   }                                                                                                                 \
   KANTOR_ENTRY kantor_dot_##C(const ReduceItem* items, Offset k, Offset most_chunks, double* partials) {            \
     run(ReduceBody<C, Product, const ReduceItem*>{items, k, most_chunks, partials});                                \
@@ -113,38 +116,45 @@ KANTOR_BY_COLUMNS(8)
 KANTOR_BY_COLUMNS(16)
 KANTOR_BY_COLUMNS(32)
 
-// ---- PDHG: set the control, the two products fused with their steps, the steps alone
-// ---------------------------------
+// ---- PDHG: set the control, the two products fused with their steps, the steps alone --------------------------------
 
 KANTOR_ENTRY kantor_set_control(PdhgControl* control, double eta, double weight, Offset k) {
   run(SetControlBody{control, {eta, weight, k, k}});
 }
 
 // Name: last iteration of the block or not, with separable terms or not.
-#define KANTOR_PRIMAL(NAME, LAST, TERMS)                                                                        \
-  KANTOR_ENTRY kantor_primal_##NAME(const BucketedCsr* A, const PdhgVectors* v, PdhgControl* control,           \
-                                    double* partials) {                                                         \
-    run(ProductBody<1, PrimalEnd<LAST, TERMS>>{*A, v->y, 1, partials, {*v, control}});                          \
-  }                                                                                                             \
-  KANTOR_ENTRY kantor_primal_giant_##NAME(const BucketedCsr* A, const PdhgVectors* v, PdhgControl* control,     \
-                                          const double* partials) {                                             \
-    run(GiantBody<1, PrimalEnd<LAST, TERMS>>{*A, 1, partials, {*v, control}});                                  \
-  }                                                                                                             \
-  KANTOR_ENTRY kantor_primal_step_##NAME(const PdhgVectors* v, double eta, double weight, Offset k, Offset n) { \
-    run(StepBody<PrimalRow<LAST, TERMS>>{{*v, step_sizes(eta, weight, k)}, v->aty, n});                         \
+#define KANTOR_PRIMAL(NAME, LAST, TERMS)                                                                            \
+  KANTOR_ENTRY kantor_primal_##NAME(const BucketedCsr<double>* A, const PdhgVectors* v, PdhgControl* control,       \
+                                    double* partials) {                                                             \
+    run(ProductBody<1, double, PrimalEnd<LAST, TERMS>>{*A, v->y, 1, partials, {*v, control}});                      \
+  }                                                                                                                 \
+  KANTOR_ENTRY kantor_primal_single_##NAME(const BucketedCsr<float>* A, const PdhgVectors* v, PdhgControl* control, \
+                                           double* partials) {                                                      \
+    run(ProductBody<1, float, PrimalEnd<LAST, TERMS>>{*A, v->y, 1, partials, {*v, control}});                       \
+  }                                                                                                                 \
+  KANTOR_ENTRY kantor_primal_giant_##NAME(const RowBuckets* rows, const PdhgVectors* v, PdhgControl* control,       \
+                                          const double* partials) {                                                 \
+    run(GiantBody<1, PrimalEnd<LAST, TERMS>>{*rows, 1, partials, {*v, control}});                                   \
+  }                                                                                                                 \
+  KANTOR_ENTRY kantor_primal_step_##NAME(const PdhgVectors* v, double eta, double weight, Offset k, Offset n) {     \
+    run(StepBody<PrimalRow<LAST, TERMS>>{{*v, step_sizes(eta, weight, k)}, v->aty, n});                             \
   }
 
-#define KANTOR_DUAL(NAME, LAST)                                                                               \
-  KANTOR_ENTRY kantor_dual_##NAME(const BucketedCsr* A, const PdhgVectors* v, PdhgControl* control,           \
-                                  double* partials) {                                                         \
-    run(ProductBody<1, DualEnd<LAST>>{*A, v->x_reflected, 1, partials, {*v, control}});                       \
-  }                                                                                                           \
-  KANTOR_ENTRY kantor_dual_giant_##NAME(const BucketedCsr* A, const PdhgVectors* v, PdhgControl* control,     \
-                                        const double* partials) {                                             \
-    run(GiantBody<1, DualEnd<LAST>>{*A, 1, partials, {*v, control}});                                         \
-  }                                                                                                           \
-  KANTOR_ENTRY kantor_dual_step_##NAME(const PdhgVectors* v, double eta, double weight, Offset k, Offset n) { \
-    run(StepBody<DualRow<LAST>>{{*v, step_sizes(eta, weight, k)}, v->ax, n});                                 \
+#define KANTOR_DUAL(NAME, LAST)                                                                                   \
+  KANTOR_ENTRY kantor_dual_##NAME(const BucketedCsr<double>* A, const PdhgVectors* v, PdhgControl* control,       \
+                                  double* partials) {                                                             \
+    run(ProductBody<1, double, DualEnd<LAST>>{*A, v->x_reflected, 1, partials, {*v, control}});                   \
+  }                                                                                                               \
+  KANTOR_ENTRY kantor_dual_single_##NAME(const BucketedCsr<float>* A, const PdhgVectors* v, PdhgControl* control, \
+                                         double* partials) {                                                      \
+    run(ProductBody<1, float, DualEnd<LAST>>{*A, v->x_reflected, 1, partials, {*v, control}});                    \
+  }                                                                                                               \
+  KANTOR_ENTRY kantor_dual_giant_##NAME(const RowBuckets* rows, const PdhgVectors* v, PdhgControl* control,       \
+                                        const double* partials) {                                                 \
+    run(GiantBody<1, DualEnd<LAST>>{*rows, 1, partials, {*v, control}});                                          \
+  }                                                                                                               \
+  KANTOR_ENTRY kantor_dual_step_##NAME(const PdhgVectors* v, double eta, double weight, Offset k, Offset n) {     \
+    run(StepBody<DualRow<LAST>>{{*v, step_sizes(eta, weight, k)}, v->ax, n});                                     \
   }
 
 KANTOR_PRIMAL(plain, false, false)

@@ -88,10 +88,13 @@ void launch_step(const Row& row, const double* sums, Offset n) {
   launch({element_blocks(n)}, stream(), StepBody<Row>{row, sums, n});
 }
 
+}  // namespace
+
 // What one block needs to know, whichever way it is issued.
+template <class Value>
 struct Issue {
-  const DeviceCsr& K;
-  const DeviceCsr& transpose;
+  const DeviceCsr<Value>& K;
+  const DeviceCsr<Value>& transpose;
   PdhgVectors v;
   PdhgControl* control;
 
@@ -111,7 +114,8 @@ struct Issue {
   }
 };
 
-Recorded record(const Issue& issue, Offset iterations) {
+template <class Value>
+Recorded record(const Issue<Value>& issue, Offset iterations) {
   KANTOR_CUDA(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal));
   cudaGraph_t graph = nullptr;
   try {
@@ -130,7 +134,8 @@ Recorded record(const Issue& issue, Offset iterations) {
 }
 
 // Every address and size a recorded launch depends on.
-BlockGraphs<Recorded>::Fingerprint fingerprint(const Issue& issue) {
+template <class Value>
+BlockGraphs<Recorded>::Fingerprint fingerprint(const Issue<Value>& issue) {
   BlockGraphs<Recorded>::Fingerprint print;
   const auto add = [&](const auto& plain) {
     static_assert(sizeof(plain) % sizeof(std::uintptr_t) == 0, "only 8-byte members");
@@ -144,8 +149,6 @@ BlockGraphs<Recorded>::Fingerprint fingerprint(const Issue& issue) {
   print.push_back(reinterpret_cast<std::uintptr_t>(issue.transpose.partials()));
   return print;
 }
-
-}  // namespace
 
 void primal_step(PdhgArrays& arrays, const StepState& state, bool last) {
   const PdhgVectors v = view(arrays);
@@ -174,20 +177,26 @@ PdhgBlocks::PdhgBlocks() : implementation_(std::make_unique<Implementation>()) {
 
 PdhgBlocks::~PdhgBlocks() = default;
 
-void PdhgBlocks::run(const DeviceCsr& K, const DeviceCsr& transpose, PdhgArrays& arrays, const StepState& state,
-                     Offset iterations) {
+template <class Value>
+void PdhgBlocks::run(const DeviceCsr<Value>& K, const DeviceCsr<Value>& transpose, PdhgArrays& arrays,
+                     const StepState& state, Offset iterations) {
   KANTOR_REQUIRE(iterations >= 1, "iterations: " + std::to_string(iterations) + ", expected at least 1");
   KANTOR_REQUIRE(K.rows() == transpose.cols() && K.cols() == transpose.rows() && K.nnz() == transpose.nnz(),
                  "transpose: its shape is not that of K'");
   require_shape("x", arrays.x, {K.cols()});
   require_shape("y", arrays.y, {K.rows()});
   auto* control = static_cast<PdhgControl*>(implementation_->control.get());
-  const Issue issue{K, transpose, view(arrays), control};
+  const Issue<Value> issue{K, transpose, view(arrays), control};
   launch({1}, stream(), SetControlBody{control, {state.eta, state.weight, state.k, state.k}});
   implementation_->graphs.run(
       fingerprint(issue), iterations, [&](Offset n) { issue.block(n); }, [&](Offset n) { return record(issue, n); },
       [&](const Recorded& graph) { KANTOR_CUDA(cudaGraphLaunch(graph.get(), stream())); });
 }
+
+template void PdhgBlocks::run(const DeviceCsr<double>& K, const DeviceCsr<double>& transpose, PdhgArrays& arrays,
+                              const StepState& state, Offset iterations);
+template void PdhgBlocks::run(const DeviceCsr<float>& K, const DeviceCsr<float>& transpose, PdhgArrays& arrays,
+                              const StepState& state, Offset iterations);
 
 size_t PdhgBlocks::graphs() const { return implementation_->graphs.kept(); }
 

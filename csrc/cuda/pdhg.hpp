@@ -34,7 +34,8 @@ class PdhgBlocks {
 
   // Queues `iterations` >= 1 iterations from iteration state.k; does not wait for them. K: rows x columns, and its
   // explicit transpose.
-  void run(const DeviceCsr& K, const DeviceCsr& transpose, PdhgArrays& arrays, const StepState& state,
+  template <class Value>
+  void run(const DeviceCsr<Value>& K, const DeviceCsr<Value>& transpose, PdhgArrays& arrays, const StepState& state,
            Offset iterations);
 
   size_t graphs() const;

@@ -12,15 +12,18 @@
 
 namespace kantor::cuda {
 
-// A matrix with its buckets, in one memory. Only 8-byte members: Python packs it too.
+// A matrix with its buckets, in one memory. Only 8-byte members: Python packs it too. Value is double or float; a value
+// is widened before it is multiplied, and x and the sums are double.
+template <class Value>
 struct BucketedCsr {
-  CsrView<double> matrix;
+  CsrView<Value> matrix;
   RowBuckets rows;
   Offset segments = 0;
 };
 
 // What one slot adds up of a row of one column: every slots-th nonzero from begin + slot, in rising order.
-KANTOR_TEAM double slot_share(const CsrView<double>& A, const double* x, Offset k, Offset column, Offset begin,
+template <class Value>
+KANTOR_TEAM double slot_share(const CsrView<Value>& A, const double* x, Offset k, Offset column, Offset begin,
                               Offset end, int slot, int slots) {
   double sum = 0.0;
   KANTOR_UNROLL
@@ -30,9 +33,9 @@ KANTOR_TEAM double slot_share(const CsrView<double>& A, const double* x, Offset 
   return sum;
 }
 
-template <int Columns, class End>
+template <int Columns, class Value, class End>
 struct ProductBody {
-  BucketedCsr A;
+  BucketedCsr<Value> A;
   const double* x;
   Offset k;
   double* partials;  // (segments, k)
@@ -127,7 +130,7 @@ struct ProductBody {
 // Second stage: block g adds the partial sums of giant row g.
 template <int Columns, class End>
 struct GiantBody {
-  BucketedCsr A;
+  RowBuckets rows;
   Offset k;
   const double* partials;
   End end;
@@ -137,8 +140,8 @@ struct GiantBody {
     constexpr int kSlots = kBlockThreads / Columns;
     const Offset giant = block.x();
     const Offset column0 = block.y() * Columns;
-    const Offset row = A.rows.row(A.rows.first[kGiant] + giant);
-    const Offset begin = A.rows.giant_first[giant], stop = A.rows.giant_first[giant + 1];
+    const Offset row = rows.row(rows.first[kGiant] + giant);
+    const Offset begin = rows.giant_first[giant], stop = rows.giant_first[giant + 1];
     const auto finish = end.ready();
     block.template by_block<Sum, Columns>(
         [&](int thread) {

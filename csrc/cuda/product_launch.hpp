@@ -6,12 +6,12 @@
 
 namespace kantor::cuda {
 
-template <int Columns, class End>
-void launch_product(const BucketedCsr& A, const double* x, Offset k, double* partials, const End& end) {
+template <int Columns, class Value, class End>
+void launch_product(const BucketedCsr<Value>& A, const double* x, Offset k, double* partials, const End& end) {
   const Offset column_tiles = ceil_divide(k, Columns);
   launch({product_blocks(A.rows, A.segments, Columns), column_tiles}, stream(),
-         ProductBody<Columns, End>{A, x, k, partials, end});
-  launch({A.rows.size(kGiant), column_tiles}, stream(), GiantBody<Columns, End>{A, k, partials, end});
+         ProductBody<Columns, Value, End>{A, x, k, partials, end});
+  launch({A.rows.size(kGiant), column_tiles}, stream(), GiantBody<Columns, End>{A.rows, k, partials, end});
 }
 
 }  // namespace kantor::cuda

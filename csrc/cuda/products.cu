@@ -6,7 +6,8 @@ namespace kantor::cuda {
 namespace {
 
 // On the device a bad index is a fault in some later call, or a wrong sum; here it is a sentence.
-void check(const CsrView<double>& host) {
+template <class Value>
+void check(const CsrView<Value>& host) {
   constexpr Offset kMost = 2147483647;
   KANTOR_REQUIRE(host.rows <= kMost && host.cols <= kMost,
                  "matrix: " + std::to_string(host.rows) + " x " + std::to_string(host.cols) +
@@ -30,8 +31,8 @@ const T* put(std::shared_ptr<void>& memory, const T* host, size_t count) {
   return static_cast<const T*>(memory.get());
 }
 
-template <int Columns>
-void multiply_columns(const DeviceCsr& A, const double* x, Offset k, double* partials, double* out) {
+template <int Columns, class Value>
+void multiply_columns(const DeviceCsr<Value>& A, const double* x, Offset k, double* partials, double* out) {
   if constexpr (Columns < kMostColumns) {
     if (tile_columns(k) > Columns) return multiply_columns<2 * Columns>(A, x, k, partials, out);
   }
@@ -40,7 +41,8 @@ void multiply_columns(const DeviceCsr& A, const double* x, Offset k, double* par
 
 }  // namespace
 
-DeviceCsr::DeviceCsr(const CsrView<double>& host, const BucketLimits& limits) : nnz_(host.nnz()) {
+template <class Value>
+DeviceCsr<Value>::DeviceCsr(const CsrView<Value>& host, const BucketLimits& limits) : nnz_(host.nnz()) {
   check(host);
   const BuiltBuckets built = build_buckets(host.row_ptr, host.rows, limits);
   const auto nnz = static_cast<size_t>(nnz_);
@@ -57,7 +59,8 @@ DeviceCsr::DeviceCsr(const CsrView<double>& host, const BucketLimits& limits) : 
   partials_ = allocate(static_cast<size_t>(view_.segments) * sizeof(double));
 }
 
-void multiply(const DeviceCsr& A, const DeviceArray& x, DeviceArray& out) {
+template <class Value>
+void multiply(const DeviceCsr<Value>& A, const DeviceArray& x, DeviceArray& out) {
   std::vector<Offset> x_shape = x.shape, out_shape = x.shape;
   x_shape[0] = A.cols();
   out_shape[0] = A.rows();
@@ -71,5 +74,10 @@ void multiply(const DeviceCsr& A, const DeviceArray& x, DeviceArray& out) {
   double* partials = k == 1 || A.view().segments == 0 ? A.partials() : scratch(A.view().segments * k);
   multiply_columns<1>(A, from, k, partials, to);
 }
+
+template class DeviceCsr<double>;
+template class DeviceCsr<float>;
+template void multiply(const DeviceCsr<double>& A, const DeviceArray& x, DeviceArray& out);
+template void multiply(const DeviceCsr<float>& A, const DeviceArray& x, DeviceArray& out);
 
 }  // namespace kantor::cuda

@@ -61,11 +61,19 @@ struct TestMatrix {
   std::vector<Offset> row_ptr{0};
   std::vector<Index> col_idx;
   Vector values;
+  std::vector<float> singles;
 
   Offset rows() const { return static_cast<Offset>(row_ptr.size()) - 1; }
   Offset nnz() const { return static_cast<Offset>(values.size()); }
   CsrView<double> view() const { return {rows(), cols, row_ptr.data(), col_idx.data(), values.data()}; }
-  Matrix prepared() const { return prepare(view(), nnz()); }
+  Matrix<double> prepared() const { return prepare(view(), nnz()); }
+
+  // Rounds the values to float32 and returns the matrix of those; it must not outlive this one.
+  Matrix<float> single() {
+    singles.assign(values.begin(), values.end());
+    values.assign(singles.begin(), singles.end());
+    return prepare(CsrView<float>{rows(), cols, row_ptr.data(), col_idx.data(), singles.data()}, nnz());
+  }
 };
 
 // Row i has length(i) random entries; columns may repeat, as CSR allows.

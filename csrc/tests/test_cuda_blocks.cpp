@@ -149,7 +149,7 @@ void check_blocks(Offset rows, Offset cols, bool terms) {
   for (Offset& l : lengths) l = cols == 0 ? 0 : length(random);
   const HostCsr K = matrix_of(lengths, cols, random, false), transpose = transpose_of(K);
   const BucketLimits tiny{2, 5, 11, 4};
-  const DeviceCsr device(K.view(), tiny), device_transpose(transpose.view(), tiny);
+  const DeviceCsr<double> device(K.view(), tiny), device_transpose(transpose.view(), tiny);
   Vectors v = start(rows, cols, random);
   PdhgArrays arrays = on_device(v, terms);
   PdhgBlocks blocks;
@@ -189,14 +189,14 @@ void test_counters() {
   PdhgControl control{0.5, 1.0, 7, 7};
   const PdhgVectors v{};
   const BuiltBuckets built = build_buckets(none.row_ptr.data(), 0);
-  const BucketedCsr A{none.view(), built.on_host(), 0};
+  const BucketedCsr<double> A{none.view(), built.on_host(), 0};
   for (Offset i = 0; i < 5; ++i) {
     CHECK(control.k_primal == 7 + i, "before the primal launch");
     launch({product_blocks(A.rows, 0, 1)}, stream(),
-           ProductBody<1, PrimalEnd<false, false>>{A, nullptr, 1, nullptr, {v, &control}});
+           ProductBody<1, double, PrimalEnd<false, false>>{A, nullptr, 1, nullptr, {v, &control}});
     CHECK(control.k_primal == 7 + i && control.k_dual == 7 + i, "the primal launch hands over");
     launch({product_blocks(A.rows, 0, 1)}, stream(),
-           ProductBody<1, DualEnd<false>>{A, nullptr, 1, nullptr, {v, &control}});
+           ProductBody<1, double, DualEnd<false>>{A, nullptr, 1, nullptr, {v, &control}});
   }
   CHECK(control.k_primal == 12, "five iterations");
 }
@@ -225,9 +225,9 @@ void test_errors() {
   host::machine().next_error = cudaErrorInvalidValue;
   check_message([] { synchronise(); }, ErrorCode::kRuntime, {"cudaStreamSynchronize", "device.cu:"});
   const HostCsr bad_column{2, {0, 2}, {0, 2}, {1.0, 1.0}}, falls{2, {0, 2, 1}, {0, 1}, {1.0, 1.0}};
-  check_message([&] { DeviceCsr(bad_column.view(), {}); }, ErrorCode::kInvalidArgument,
+  check_message([&] { DeviceCsr<double>(bad_column.view(), {}); }, ErrorCode::kInvalidArgument,
                 {"nonzero 1", "column 2", "0 .. 1"});
-  check_message([&] { DeviceCsr(falls.view(), {}); }, ErrorCode::kInvalidArgument, {"row_ptr falls at row 1"});
+  check_message([&] { DeviceCsr<double>(falls.view(), {}); }, ErrorCode::kInvalidArgument, {"row_ptr falls at row 1"});
   DeviceArray x = test::on_device({1.0, 2.0}), y = test::on_device({1.0, 2.0, 3.0});
   check_message([&] { axpby({1.0}, x, {1.0}, y); }, ErrorCode::kInvalidArgument, {"x: shape (2,)", "expected (3,)"});
   check_message([&] { axpby({1.0, 2.0}, y, {1.0}, y); }, ErrorCode::kInvalidArgument, {"a: 2 weights"});
@@ -242,7 +242,7 @@ void test_errors() {
 void test_failed_recording() {
   std::mt19937_64 random(29);
   const HostCsr K = matrix_of(std::vector<Offset>{2, 3}, 3, random, false), transpose = transpose_of(K);
-  const DeviceCsr device(K.view(), {}), device_transpose(transpose.view(), {});
+  const DeviceCsr<double> device(K.view(), {}), device_transpose(transpose.view(), {});
   Vectors v = start(2, 3, random);
   PdhgArrays arrays = on_device(v, false);
   PdhgBlocks blocks;

@@ -121,7 +121,7 @@ void check_product(const HostCsr& A, Offset k, const BucketLimits& limits, bool 
   std::uniform_int_distribution<int> integer(1, (1 << 10) - 1);
   std::normal_distribution<double> normal;
   for (double& value : x) value = whole ? integer(random) : normal(random);
-  const DeviceCsr device(A.view(), limits);
+  const DeviceCsr<double> device(A.view(), limits);
   const DeviceArray from = on_device(x, {A.cols, k});
   DeviceArray out = on_device(std::vector<double>(static_cast<size_t>(A.rows() * k), NAN), {A.rows(), k});
   multiply(device, from, out);
@@ -156,6 +156,28 @@ void test_products() {
       }
     }
   }
+}
+
+// The values of A in float32; whole numbers below 2^20 are exact in it.
+CsrView<float> single_view(const HostCsr& A, std::vector<float>& values) {
+  values.assign(A.values.begin(), A.values.end());
+  return {A.rows(), A.cols, A.row_ptr.data(), A.col_idx.data(), values.data()};
+}
+
+// A float32 matrix gives to the bit what the double matrix of the same numbers gives.
+void test_single_values() {
+  std::mt19937_64 random(29);
+  const HostCsr A = matrix_of(std::vector<Offset>{3, 0, 7, 40, 1, 11, 12, 70000}, 53, random);
+  std::vector<float> values;
+  for (const BucketLimits& limits : {kTiny, BucketLimits{}})
+    for (const Offset k : {1, 3, 33}) {
+      const DeviceArray x = on_device(normals(A.cols * k, random), {A.cols, k});
+      DeviceArray wide = on_device(std::vector<double>(static_cast<size_t>(A.rows() * k), NAN), {A.rows(), k});
+      DeviceArray single = on_device(on_host(wide), {A.rows(), k});
+      multiply(DeviceCsr<double>(A.view(), limits), x, wide);
+      multiply(DeviceCsr<float>(single_view(A, values), limits), x, single);
+      CHECK(on_host(wide) == on_host(single), std::to_string(k) + " columns");
+    }
 }
 
 void test_products_at_full_size() {
@@ -225,6 +247,7 @@ int main() {
   test_tile_columns();
   test_trees();
   test_products();
+  test_single_values();
   test_products_at_full_size();
   test_reductions();
   return report("csrc/cuda on the host");

@@ -95,7 +95,7 @@ void plain_iteration(const TestMatrix& K, const TestMatrix& KT, State& s, int64_
 
 void check_block(const TestMatrix& K, bool terms, bool tiled, const std::string& name) {
   const TestMatrix KT = transposed(K);
-  Matrix matrix = K.prepared(), turned = KT.prepared();
+  Matrix<double> matrix = K.prepared(), turned = KT.prepared();
   if (tiled) {
     add_tiles(matrix);
     add_tiles(turned);
@@ -137,11 +137,27 @@ void test_blocks() {
   check_block(random_matrix(0, 4, 7, [](Offset) { return 0; }), false, false, "no rows");
 }
 
+// A float32 matrix gives to the bit what the double matrix of the same numbers gives, in either layout.
+void test_single_values() {
+  for (const Offset n : {33, 120000}) {
+    TestMatrix K = random_matrix(n, n - 3, 7, [](Offset row) { return 3 + row % 5; }), KT = transposed(K);
+    auto single = K.single(), single_turned = KT.single();
+    auto wide = K.prepared(), turned = KT.prepared();
+    add_tiles(single), add_tiles(single_turned), add_tiles(wide), add_tiles(turned);
+    CHECK((wide.tiles != nullptr) == (n > 33) && (single.tiles != nullptr) == (n > 33), std::to_string(n));
+    State expected(K.cols, n, true), got(expected);
+    pdhg_block(wide, turned, expected.arrays(), kEta, kWeight, 4, 3);
+    pdhg_block(single, single_turned, got.arrays(), kEta, kWeight, 4, 3);
+    CHECK(got.same(expected), std::to_string(n));
+  }
+}
+
 }  // namespace
 }  // namespace kantor::test
 
 int main() {
   using namespace kantor::test;
   test_blocks();
+  test_single_values();
   return report("pdhg");
 }

@@ -46,7 +46,7 @@ void check_product(const TestMatrix& A, Offset k, const std::string& name) {
   const Vector x = random_vector(A.cols * k, 5);
   Vector expected, scale, first;
   plain_product(A, x, k, expected, scale);
-  const Matrix matrix = A.prepared();
+  const auto matrix = A.prepared();
   for_each_way([&](const std::string& way) {
     const std::string where = name + ", k = " + std::to_string(k) + ", " + way;
     Vector out(expected.size(), kNaN);
@@ -66,6 +66,22 @@ void test_products() {
   for (const Offset n : kSizes)
     check_product(random_matrix(n, n, 7, [](Offset row) { return row % 5; }), 1, std::to_string(n) + " rows");
   for (const Offset k : {1, 4}) check_product(random_matrix(33, 0, 7, [](Offset) { return 0; }), k, "no columns");
+}
+
+// A float32 matrix gives to the bit what the double matrix of the same numbers gives.
+void test_single_values() {
+  TestMatrix A = uneven_matrix(3000);
+  const auto single = A.single();
+  const auto wide = A.prepared();
+  for (const Offset k : {1, 3, 8, 13}) {
+    const Vector x = random_vector(A.cols * k, 5);
+    for_each_way([&](const std::string& way) {
+      Vector expected(static_cast<size_t>(A.rows() * k), kNaN), out(expected);
+      spmm(wide, x.data(), k, expected.data());
+      spmm(single, x.data(), k, out.data());
+      CHECK(same_bits(out, expected), "k = " + std::to_string(k) + ", " + way);
+    });
+  }
 }
 
 void test_transpose() {
@@ -93,7 +109,7 @@ void test_tiles() {
   const TestMatrix A = random_matrix(150000, 200000, 19, [](Offset row) { return row == 700 ? 90000 : row % 13; });
   CHECK(tile_rows(A.view()) > 0, "large");
   CHECK(tile_rows(random_matrix(2000, 2000, 1, [](Offset) { return 9; }).view()) == 0, "small");
-  const Tiles tiles = make_tiles(A.view(), 5000);
+  const auto tiles = make_tiles(A.view(), 5000);
   const auto count = [](Offset row, Offset column) {
     return static_cast<double>(row) + 0.5 * static_cast<double>(column);
   };
@@ -162,6 +178,7 @@ int main() {
   using namespace kantor::test;
   test_plans();
   test_products();
+  test_single_values();
   test_transpose();
   test_tiles();
   test_refusals();

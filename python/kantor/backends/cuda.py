@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..errors import BackendUnavailable, OptionError, ProblemError
+from .matrices import csr_of
 from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
 
 INSTALL = "with nvcc of CUDA 12 or newer on PATH: pip install . -C cmake.define.KANTOR_CUDA=ON"
@@ -53,9 +54,10 @@ class CudaBackend(Backend):
         self._cuda.copy(source, out)
 
     # ---- operator ------------------------------------------------------------------------------------------------
-    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
-        csr = sp.csr_array(matrix, dtype=np.float64)
-        return Operator(csr.shape, int(csr.nnz), self._csr(csr), self._csr(csr.T.tocsr()) if transpose else None)
+    def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
+        csr = csr_of(matrix, values)
+        handle = self._csr(csr)  # checks the indices, so before SciPy transposes them
+        return Operator(csr.shape, int(csr.nnz), handle, self._csr(csr.T.tocsr()) if transpose else None, values)
 
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
         self._cuda.product(A.handle, x, out)
@@ -160,10 +162,11 @@ class CudaBackend(Backend):
         return self.from_cupy(array)
 
     def _csr(self, csr: sp.csr_array) -> Any:
-        return self._cuda.DeviceCsr(
+        store = self._cuda.DeviceSingleCsr if csr.dtype == np.float32 else self._cuda.DeviceCsr
+        return store(
             np.ascontiguousarray(csr.indptr, dtype=np.int64),
             np.ascontiguousarray(csr.indices, dtype=np.int32),
-            np.ascontiguousarray(csr.data, dtype=np.float64),
+            np.ascontiguousarray(csr.data),
             csr.shape[1],
         )
 

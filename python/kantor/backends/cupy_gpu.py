@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from ..errors import BackendError, BackendUnavailable, OptionError, ProblemError
 from . import cupy_kernels as layout
+from .matrices import csr_of
 from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
 
 INSTALL = "pip install 'kantor[gpu13]' for a driver of CUDA 13, 'kantor[gpu]' for CUDA 12"
@@ -72,13 +73,14 @@ class CupyBackend(Backend):
             self._cupy.copyto(out, source)
 
     # ---- operator ------------------------------------------------------------------------------------------------
-    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
-        csr = sp.csr_array(matrix, dtype=np.float64)
+    def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
+        csr = csr_of(matrix, values)
         if max(csr.shape) > np.iinfo(np.int32).max:
             raise ProblemError(f"matrix: shape {csr.shape}, expected fewer than 2^31 rows and columns on one device")
         with self._errors():
-            handle = _Csr(self._cupy, csr)
-            return Operator(csr.shape, int(csr.nnz), handle, _Csr(self._cupy, csr.T.tocsr()) if transpose else None)
+            handle = _Csr(self._cupy, csr)  # checks the indices, so before SciPy transposes them
+            turned = _Csr(self._cupy, csr.T.tocsr()) if transpose else None
+            return Operator(csr.shape, int(csr.nnz), handle, turned, values)
 
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
         self._product(A.handle, x, out)
@@ -219,12 +221,12 @@ class CupyBackend(Backend):
         tiles = -(-k // columns)
         partials = A.partials if k == 1 else self._cupy.empty(A.buckets.segments * k)
         grid, giants = (A.buckets.blocks(columns), tiles), (A.buckets.giants, tiles)
-        self._launch(f"product_{columns}", grid, A.packed, x, np.int64(k), partials, out)
-        self._launch(f"product_giant_{columns}", giants, A.packed, np.int64(k), partials, out)
+        self._launch(f"product_{A.single}{columns}", grid, A.packed, x, np.int64(k), partials, out)
+        self._launch(f"product_giant_{columns}", giants, A.rows, np.int64(k), partials, out)
 
     def _fused(self, half: str, variant: str, A: _Csr, vectors: Array, control: Array) -> None:
-        self._launch(f"{half}_{variant}", (A.buckets.blocks(1),), A.packed, vectors, control, A.partials)
-        self._launch(f"{half}_giant_{variant}", (A.buckets.giants,), A.packed, vectors, control, A.partials)
+        self._launch(f"{half}_{A.single}{variant}", (A.buckets.blocks(1),), A.packed, vectors, control, A.partials)
+        self._launch(f"{half}_giant_{variant}", (A.buckets.giants,), A.rows, vectors, control, A.partials)
 
     def _reduce(self, kind: str, pairs: list[tuple[Array, Array]]) -> np.ndarray:
         if not pairs:
@@ -267,17 +269,21 @@ class CupyBackend(Backend):
 
 
 class _Csr:
-    """A matrix in device memory with its buckets, and the BucketedCsr (csrc/cuda/product_body.hpp) that names them."""
+    """A matrix in device memory with its buckets, and the BucketedCsr (csrc/cuda/product_body.hpp) that names them.
+
+    ``rows`` is the RowBuckets within it; ``single`` is what stands in the names of kernels for float32 values.
+    """
 
     def __init__(self, cupy: Any, csr: sp.csr_array) -> None:
         indptr = np.ascontiguousarray(csr.indptr, dtype=np.int64)
         self.shape: tuple[int, int] = csr.shape
+        self.single = "single_" if csr.dtype == np.float32 else ""
         self.buckets = buckets = layout.bucket_rows(indptr)
         if csr.nnz and (csr.indices.min() < 0 or csr.indices.max() >= csr.shape[1]):
             raise ProblemError(f"matrix: column indices outside 0 .. {csr.shape[1] - 1}")
         self._row_ptr = cupy.asarray(indptr)
         self._col_idx = cupy.asarray(np.ascontiguousarray(csr.indices, dtype=np.int32))
-        self._values = cupy.asarray(np.ascontiguousarray(csr.data, dtype=np.float64))
+        self._values = cupy.asarray(np.ascontiguousarray(csr.data))
         self._order = cupy.asarray(buckets.order) if buckets.order.size else None
         self._giant_first = cupy.asarray(buckets.giant_first)
         self._segment_owner = cupy.asarray(buckets.segment_owner)
@@ -296,6 +302,7 @@ class _Csr:
                 buckets.segments,
             )
         )
+        self.rows = self.packed[layout.MATRIX_WORDS :]
 
 
 def _variant(s: PdhgState, last: bool) -> str:

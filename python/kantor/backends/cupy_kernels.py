@@ -18,6 +18,7 @@ BLOCK_WARPS = 8
 MOST_COLUMNS = 32
 CHUNK_ELEMENTS = 8192
 BUCKET_LIMITS = (16, 1024, 65536, 16384)  # nonzeros of a short, medium, long row; of a giant row's segment
+MATRIX_WORDS = 5  # of a BucketedCsr, before its RowBuckets: rows, columns, row_ptr, col_idx, values
 ENTRY_POINTS = "cuda/entry_points.hpp"
 
 _INCLUDE = re.compile(r'\s*#include "([^"]+)"')

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from ..errors import BackendUnavailable, OptionError, ProblemError
+from .matrices import check_values, csr_of, rounded
 from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
 
 try:
@@ -30,6 +30,7 @@ class NativeBackend(Backend):
 
     The number of threads is $KANTOR_NUM_THREADS, else $OMP_NUM_THREADS, else the processors this process may use.
 
+    >>> import scipy.sparse as sp
     >>> backend = NativeBackend()
     >>> A = backend.prepare(sp.csr_array([[1.0, 2.0], [0.0, 3.0]]))
     >>> out = backend.zeros(2)
@@ -69,15 +70,16 @@ class NativeBackend(Backend):
         _core.copy(source, out)
 
     # ---- operator ------------------------------------------------------------------------------------------------
-    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
+    def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
+        check_values(values)
         if getattr(matrix, "format", None) == "csc":
             # The columns of a CSC matrix are the rows of its transpose, as they lie.
-            turned = _csr(matrix, matrix.shape[0])
+            turned = _csr(matrix, matrix.shape[0], values)
             handle = turned.transpose()
-            return Operator(matrix.shape, int(matrix.nnz), handle, turned if transpose else None)
-        csr = sp.csr_array(matrix, dtype=np.float64)
-        handle = _csr(csr, csr.shape[1])
-        return Operator(csr.shape, int(csr.nnz), handle, handle.transpose() if transpose else None)
+            return Operator(matrix.shape, int(matrix.nnz), handle, turned if transpose else None, values)
+        csr = csr_of(matrix)
+        handle = _csr(csr, csr.shape[1], values)
+        return Operator(csr.shape, int(csr.nnz), handle, handle.transpose() if transpose else None, values)
 
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
         _core.product(A.handle, x, out)
@@ -160,12 +162,14 @@ def _group_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
     return -(-int(quota) // int(period))
 
 
-def _csr(matrix: Any, columns: int) -> Any:
-    """A _core.Csr over the arrays of a compressed SciPy matrix; converts only what has another type."""
-    return _core.Csr(
+def _csr(matrix: Any, columns: int, values: str) -> Any:
+    """A _core.Csr or SingleCsr over the arrays of a compressed SciPy matrix; converts only what has another type."""
+    single = values == "float32"
+    data = rounded(matrix) if single else np.ascontiguousarray(matrix.data, dtype=np.float64)
+    return (_core.SingleCsr if single else _core.Csr)(
         np.ascontiguousarray(matrix.indptr, dtype=np.int64),
         np.ascontiguousarray(matrix.indices, dtype=np.int32),
-        np.ascontiguousarray(matrix.data, dtype=np.float64),
+        data,
         columns,
     )
 

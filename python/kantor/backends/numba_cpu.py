@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..errors import BackendUnavailable
+from .matrices import csr_of
 from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
 
 try:
@@ -34,11 +35,11 @@ class Rows:
     parts: np.ndarray[Any, np.dtype[np.uint64]]
     indptr: np.ndarray[Any, Any]
     indices: np.ndarray[Any, np.dtype[np.uint32]]
-    data: np.ndarray[Any, np.dtype[np.float64]]
+    data: np.ndarray[Any, np.dtype[Any]]
 
     @staticmethod
     def of(matrix: Any) -> Rows:
-        """View a CSR matrix with unsigned indices; no copy of int32 indices and float64 values."""
+        """View a CSR matrix with unsigned indices; no copy of int32 indices and of values."""
         nnz = int(matrix.indptr[-1])
         indices = matrix.indices.astype(np.int32, copy=False).view(np.uint32)
         if nnz < NARROW:
@@ -104,9 +105,9 @@ class NumbaBackend(Backend):
     def copy(self, source: Array, out: Array) -> None:
         out[...] = source
 
-    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
-        csr = sp.csr_array(matrix, dtype=np.float64)
-        return Operator(csr.shape, csr.nnz, Rows.of(csr), Rows.of(csr.T.tocsr()) if transpose else None)
+    def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
+        csr = csr_of(matrix, values)
+        return Operator(csr.shape, csr.nnz, Rows.of(csr), Rows.of(csr.T.tocsr()) if transpose else None, values)
 
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
         self._product(A.handle, x, out)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from . import pointwise
+from .matrices import csr_of
 from .protocol import Array, Backend, DeviceTerms, Operator, Scalar
 
 
@@ -29,9 +29,9 @@ class ReferenceBackend(Backend):
     def copy(self, source: Array, out: Array) -> None:
         out[...] = source
 
-    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
-        csr = sp.csr_array(matrix, dtype=np.float64)
-        return Operator(csr.shape, csr.nnz, csr, csr.T.tocsr() if transpose else None)
+    def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
+        csr = csr_of(matrix, values).astype(np.float64, copy=False)
+        return Operator(csr.shape, csr.nnz, csr, csr.T.tocsr() if transpose else None, values)
 
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
         out[...] = A.handle @ x
