@@ -286,3 +286,20 @@ def test_a_plan_proved_while_it_was_stopped_is_optimal() -> None:
     stopped = label_solution(plan, solution, {"tolerance": 1e-6})
     assert stopped.status is Status.OPTIMAL
     assert stopped.certified
+
+
+def test_price_parts_are_kept(result: PlanResult, tmp_path: Path) -> None:
+    loaded = load_plan(result.save(tmp_path / "plan"))
+    pd.testing.assert_frame_equal(loaded.price_parts(), result.price_parts())
+    nothing = Plan(economy()).solve()
+    with pytest.raises(ProblemError, match="holds none"):
+        load_plan(nothing.save(tmp_path / "none")).price_parts()
+
+
+def test_a_report_that_cannot_be_added_leaves_no_plan(result: PlanResult, tmp_path: Path) -> None:
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ProblemError, match="No space left"):
+        save_plan(result, tmp_path / "plan", full)
+    assert list(tmp_path.iterdir()) == []

@@ -117,13 +117,11 @@ def report(
 
 
 def _write(result: PlanResult, out: Path, report: bool) -> Path:
-    """Save the plan; then its report, which the verifier ignores."""
-    written = result.save(out)
-    if report:
-        from ..report.html import write_report
+    """Save the plan, with its report, which the verifier ignores."""
+    from ..planning.folder import save_plan
+    from ..report.html import write_report
 
-        write_report(written, written / "report.html")
-    return written
+    return save_plan(result, out, (lambda folder: write_report(folder, folder / "report.html")) if report else None)
 
 
 def _say_result(result: PlanResult, written: Path, diagnosis: list[str], *, as_json: bool, quiet: bool) -> None:

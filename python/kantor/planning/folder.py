@@ -9,6 +9,7 @@
 ``prices.parquet``           by product: price
 ``rents.parquet``            by limit: indicator, unit, stated, base, at_least, at_most, rent, floor_rent
 ``use.parquet``              by limit, then indicator: what :attr:`PlanResult.use` holds
+``price_parts.parquet``      by product: :meth:`PlanResult.price_parts`, for optimal plans of square economies
 ``input/``                   the economy itself, where it does not come from files that a scenario names
 ============================ ==================================================================================
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,10 @@ import pandas as pd
 from ..data.atomic import new_folder, real_place
 from ..data.economy import Economy
 from ..data.saved import save_economy
-from ..errors import ProblemError
-from ..solvers.solution import SolveInfo, Status
+from ..errors import KantorError, ProblemError
+from ..solvers.solution import NotOptimal, SolveInfo, Status
 from .limits import ResolvedLimit
-from .record import FORMAT, INPUT, TABLES, VERSION, digest, number, read_record, read_table, sha256_of
+from .record import FORMAT, INPUT, PARTS, TABLES, VERSION, digest, number, read_record, read_table, sha256_of
 from .result import PlanResult
 from .stated import describe
 
@@ -58,8 +59,10 @@ def check_writable(folder: str | Path) -> None:
         raise ProblemError(f"{target}: cannot write below {parent}: {error.strerror or error}") from error
 
 
-def save_plan(result: PlanResult, folder: str | Path) -> Path:
+def save_plan(result: PlanResult, folder: str | Path, also: Callable[[Path], object] | None = None) -> Path:
     """Write the plan folder of a result and return its path; see the module's page for what is in it.
+
+    ``also`` may add a report to the new folder before that takes its place, so that both are written or neither.
 
     An existing plan folder is replaced; ProblemError for one that holds anything else, or that cannot be written.
     """
@@ -73,6 +76,8 @@ def save_plan(result: PlanResult, folder: str | Path) -> Path:
     _check_replaceable(target, [Path(source.path) for source in read])
     with new_folder(target) as partial:
         _write(result, partial)
+        if also is not None:
+            also(partial)
     return target
 
 
@@ -88,7 +93,9 @@ def load_plan(folder: str | Path) -> PlanResult:
             raise ProblemError(f"{place / 'plan.json'}: {key} is {record.get(key)!r}, which kantor never writes")
     activity, consumption, prices, rents, use = (read_table(place, name) for name in TABLES)
     try:
-        return _result(place, record, activity, consumption, prices, rents, use)
+        result = _result(place, record, activity, consumption, prices, rents, use)
+        result.stored_parts = read_table(place, PARTS) if PARTS in record["tables"] else None
+        return result
     except (KeyError, TypeError, ValueError) as error:
         raise ProblemError(f"{place}: plan.json and the tables do not fit together: {error!r}") from error
 
@@ -124,7 +131,7 @@ def _written(target: Path) -> set[str]:
         record = json.loads((target / "plan.json").read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
             raise ValueError(record["format"])
-        return {"plan.json", "report.html", *TABLES, *record["tables"]}
+        return {"plan.json", "report.html", PARTS, *TABLES, *record["tables"]}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ProblemError(
             f"{target / 'plan.json'}: is no record of a kantor plan; choose an empty or a new folder"
@@ -134,7 +141,8 @@ def _written(target: Path) -> set[str]:
 def _write(result: PlanResult, folder: Path) -> None:
     plan = result.plan
     assert plan is not None
-    for name, table in _tables(result).items():
+    tables, parts = _tables(result), _price_parts(result)
+    for name, table in (tables if parts is None else tables | {PARTS: parts}).items():
         try:
             table.to_parquet(folder / name)
         except (ValueError, TypeError) as error:  # labels that are neither text nor numbers
@@ -180,6 +188,19 @@ def _tables(result: PlanResult) -> dict[str, pd.DataFrame]:
         index=pd.Index([limit.name for limit in limits], name="limit", dtype="str"),
     )
     return dict(zip(TABLES, (activity, consumption, result.prices.to_frame("price"), rents, result.use), strict=True))
+
+
+def _price_parts(result: PlanResult) -> pd.DataFrame | None:
+    """What the prices consist of, where that can be said."""
+    plan = result.plan
+    assert plan is not None
+    if result.status is not Status.OPTIMAL or not plan.economy.is_square:
+        return None
+    try:
+        parts = result.price_parts()
+    except (KantorError, NotOptimal):  # a system that is not solved to twelve digits
+        return None
+    return parts if parts.shape[1] else None
 
 
 def _record(result: PlanResult, economy: Economy, stored: str | None) -> dict[str, Any]:

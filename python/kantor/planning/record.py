@@ -16,6 +16,8 @@ from ..errors import ProblemError
 
 FORMAT, VERSION = "kantor plan", 1
 TABLES = ("activity.parquet", "consumption.parquet", "prices.parquet", "rents.parquet", "use.parquet")
+# What a price consists of: only for optimal plans of square economies.
+PARTS = "price_parts.parquet"
 INPUT = "input"
 
 

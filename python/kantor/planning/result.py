@@ -59,6 +59,7 @@ class PlanResult:
     options : the arguments of the solve
     info : method, iterations, residuals, timings
     plan : the :class:`Plan` that was solved; None when loaded from a folder
+    folder, stored_parts : the folder it was loaded from, and its price parts (:meth:`price_parts`) if that holds any
     """
 
     name: str
@@ -90,6 +91,7 @@ class PlanResult:
     notes: list[str] = field(default_factory=list)
     plan: Plan | None = None
     folder: Path | None = None
+    stored_parts: pd.DataFrame | None = None
 
     def raise_for_status(self) -> None:
         """Raise NotOptimal unless the status is OPTIMAL."""
@@ -177,10 +179,14 @@ class PlanResult:
         count negative). Rows add up to the price wherever the product is made and no capacity binds on its way. For
         ``minimise-use`` the last column ``"direct"`` is what the minimised use itself adds.
 
-        Raises ProblemError for a loaded plan (it has no coefficients) and for economies that are not square.
+        A plan folder keeps them. Raises ProblemError for economies that are not square.
         """
         if self.plan is None:
-            raise ProblemError("price_parts: a loaded plan has no coefficients; take them from a Plan's own result")
+            if self.stored_parts is None:
+                raise ProblemError(
+                    f"price_parts: the plan folder {self.folder} holds none (they need a square economy)"
+                )
+            return self.stored_parts
         eco, made = self.plan.economy, self.plan.compiled
         if not eco.is_square:
             raise ProblemError(f"price_parts: {eco.name!r} is not square, so use is not embodied in one way")
@@ -191,7 +197,9 @@ class PlanResult:
         if not parts:
             return pd.DataFrame(index=eco.products)
         direct = np.column_stack(list(parts.values()))
-        return pd.DataFrame(np.asarray(values(eco.input_coefficients, direct)), eco.products, list(parts))
+        return pd.DataFrame(
+            np.asarray(values(eco.input_coefficients, direct, tolerance=1e-12)), eco.products, list(parts)
+        )
 
     # ---- words, files ------------------------------------------------------------------------------------------------
     def summary(self) -> list[str]:

@@ -16,6 +16,7 @@ import pandas as pd
 from ..data.economy import Economy
 from ..data.labels import show
 from .intervals import FloatArray
+from .recheck import Problem
 from .record import INPUT, number
 from .restate import Statement
 from .scenario import Scenario
@@ -161,6 +162,28 @@ def wrong_use(economy: Economy, tables: dict[str, pd.DataFrame]) -> Iterator[str
         if off.any():
             k = int(np.flatnonzero(off)[0])
             yield f"use.parquet: {column} of {names[k]!r}: stated {stated[k]:.17g}, recomputed {expected[k]:.17g}"
+
+
+def wrong_parts(
+    economy: Economy, problem: Problem, tables: dict[str, pd.DataFrame], parts: pd.DataFrame
+) -> Iterator[str]:
+    """What prices consist of: each column m solves m = A'm + s, s being a rent times its indicator, or the cost."""
+    limits = tables["rents"]
+    rents = limits["rent"].to_numpy(np.float64) - limits["floor_rent"].to_numpy(np.float64)
+    own = dict(zip(limits.index, rents[:, None] * problem.resource_use.toarray(), strict=True))
+    if problem.cost.any():
+        own["direct"] = problem.cost
+    if list(parts.columns) != list(own) or not _same_labels(parts.index, economy.products):
+        yield "price_parts.parquet: its columns are not the limits, or its labels not the products"
+        return
+    A = problem.input
+    for name, direct in own.items():
+        m = parts[name].to_numpy(np.float64)
+        size = np.abs(m) + abs(A).T @ np.abs(m) + np.abs(direct)
+        off = ~(np.abs(m - A.T @ m - direct) <= AGREEMENT * size)
+        if off.any():
+            label = show(economy.products[int(np.flatnonzero(off)[0])])
+            yield f"price_parts.parquet: {name!r} of {label!r} is not what its inputs and its own use make it"
 
 
 def _column(where: str, table: pd.DataFrame, column: str, expected: list[str] | None) -> Iterator[str]:

@@ -42,10 +42,10 @@ from .recheck import (
     check_multipliers,
     surplus,
 )
-from .record import INPUT, TABLES, digest, number, read_record, read_table, sha256_of
+from .record import INPUT, PARTS, TABLES, digest, number, read_record, read_table, sha256_of
 from .restate import restate
 from .scenario import Scenario, parse_scenario
-from .stated import AGREEMENT, wrong_columns, wrong_status, wrong_use, wrong_words
+from .stated import AGREEMENT, wrong_columns, wrong_parts, wrong_status, wrong_use, wrong_words
 
 # A certified plan holds exactly, with its guards; the slack is for machines whose longdouble is no wider than float64.
 # What solvers call feasible (1e-6 of what flows through a balance) does not pass.
@@ -121,6 +121,8 @@ def verify_plan(folder: str | Path) -> PlanVerification:
         ]
         if not reasons:
             reasons += wrong_use(economy, tables)
+        if not reasons and PARTS in record["tables"]:
+            reasons += wrong_parts(economy, statement.problem, tables, read_table(place, PARTS))
         if reasons:
             return PlanVerification(False, reasons, status)
         return _check(record, economy, statement.problem, tables)
