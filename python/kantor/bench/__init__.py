@@ -1,5 +1,6 @@
-"""Benchmarks that ``kantor bench`` runs: ratios to a peer and to the measured bandwidth, in one run."""
+"""Benchmarks that ``kantor bench`` runs: the kernels from here, suites beside peers from the checkout's benchmarks/."""
 
 from __future__ import annotations
 
-SUITES = ("kernels",)
+SUITES = ("kernels", "leontief", "lp", "planning")
+CHECKOUT_SUITES = SUITES[1:]

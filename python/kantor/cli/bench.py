@@ -1,8 +1,7 @@
-"""``kantor bench``: the speed of the kernels here, against a peer and against the memory bandwidth."""
+"""``kantor bench``: kernels against the memory bandwidth; whole suites beside other packages."""
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,32 +13,69 @@ from .console import print_json, print_table
 from .plan import Json, Quiet
 from .progress import steps
 
+_ROWS, _REPEATS = 1_000_000, 9
+
 
 def bench(
-    suite: Annotated[str, typer.Argument(metavar="[SUITE]", help="kernels.")] = "kernels",
-    rows: Annotated[int, typer.Option(help="Goods of the test matrices.", min=1000)] = 1_000_000,
-    backend: Annotated[str, typer.Option(help="auto, cuda, native, numba, reference or cupy.")] = "auto",
-    repeats: Annotated[int, typer.Option(help="Timings of each kernel; the least counts.", min=1)] = 9,
+    suite: Annotated[
+        str, typer.Argument(metavar="[SUITE]", help="kernels, or with the source tree leontief, lp, planning.")
+    ] = "kernels",
+    peers: Annotated[bool, typer.Option("--peers", help="Suites: other packages too, each run in a process.")] = False,
+    small: Annotated[bool, typer.Option("--quick", help="Suites: about a minute.")] = False,
+    large: Annotated[bool, typer.Option("--full", help="Suites: hours.")] = False,
+    rows: Annotated[int | None, typer.Option(help="Kernels: goods of the matrices [1000000].", min=1000)] = None,
+    backend: Annotated[str | None, typer.Option(help="Kernels: auto, cuda, native, numba, reference, cupy.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Timings of each kernel [9], or repetitions.", min=1)] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the results to this JSON file.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Time products and whole PDHG iterations against scipy.sparse and the bytes that must move."""
+    """Time kernels against the bytes that must move, or solvers beside other packages (docs/benchmarks.md).
+
+    The suites have more options: python benchmarks/lp.py --help.
+    """
     from ..bench import SUITES
 
     if suite not in SUITES:
         raise OptionError(f"suite: {suite!r} is unknown{suggest(suite, SUITES)}")
     if output is not None and not output.resolve().parent.is_dir():
         raise ProblemError(f"output: the folder {output.parent} does not exist")
-    run = importlib.import_module(f"kantor.bench.{suite}").run
+    if suite != "kernels":
+        _refuse("only the suite 'kernels' has it", rows=rows, backend=backend, quiet=quiet)
+        raise typer.Exit(_checkout(suite, peers, small, large, repeats, output, as_json))
+    _refuse("the suite 'kernels' has it not", peers=peers, quick=small, full=large)
+    from ..bench import kernels
+
     with steps(quiet=quiet) as step:
-        found = run(rows=rows, backend=backend, repeats=repeats, on_step=step.begin)
+        found = kernels.run(
+            rows=rows or _ROWS, backend=backend or "auto", repeats=repeats or _REPEATS, on_step=step.begin
+        )
     if output is not None:
         output.write_text(json.dumps(found, indent=1) + "\n")
     if as_json:
         print_json(found)
     else:
         _print_kernels(found)
+
+
+def _refuse(why: str, **given: Any) -> None:
+    for name, value in given.items():
+        if value not in (None, False):
+            raise OptionError(f"{name}: {why}")
+
+
+def _checkout(
+    suite: str, peers: bool, small: bool, large: bool, repeats: int | None, output: Path | None, as_json: bool
+) -> int:
+    from ..bench.checkout import run
+
+    flags = {"--peers": peers, "--quick": small, "--full": large, "--json": as_json}
+    arguments = [flag for flag, given in flags.items() if given]
+    if repeats is not None:
+        arguments += ["--repeats", str(repeats)]
+    if output is not None:
+        arguments += ["--output", str(output)]
+    return run(suite, arguments)
 
 
 def _print_kernels(found: dict[str, Any]) -> None:
