@@ -116,3 +116,12 @@ def test_packaged_example_reads_well() -> None:
     assert lines[0].startswith("table        us_2012: 23 products x 23 techniques, square, unit million USD")
     assert "rows         off by 0 % of output" in lines[2]
     assert lines[-1] == "result       balanced, productive"
+
+
+def test_a_sector_without_output_but_with_inputs_is_reported() -> None:
+    A = [[0.1, 0.2, 0.0], [0.2, 0.1, 0.0], [0.0, 0.0, 0.0]]
+    eco = Economy.from_iot(A=A, Y=[1.0, 1.0, 0.0], x=[2.0, -1.0, 0.0], labels=["grain", "scrap", "none"])
+    found = check_economy(eco)
+    assert found.without_output == ["scrap", "none"]
+    assert found.idle_with_inputs == ["scrap"]
+    assert "1 of these have inputs all the same" in str(found)

@@ -67,7 +67,7 @@ def check(
         step.begin("checking")
         found = check_economy(economy)
     if as_json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "table_notes": economy.notes})
     else:
         typer.echo(str(found))
     finish(Exit.BAD_INPUT if strict and not found.ok else Exit.DONE)

@@ -50,6 +50,7 @@ class BalanceReport:
     n_negative_demands: int
     n_negative_intensities: int
     without_output: list[str]
+    idle_with_inputs: list[str]
     free: list[str]
     below_cut_off: int
     coefficient_spread: float
@@ -96,6 +97,11 @@ class BalanceReport:
             out.append(
                 f"idle         {len(self.without_output)} techniques without output: " + _some(self.without_output)
             )
+        if self.idle_with_inputs:
+            out.append(
+                f"idle         {len(self.idle_with_inputs)} of these have inputs all the same, so the observed use "
+                "leaves them out: " + _some(self.idle_with_inputs)
+            )
         if self.free:
             out.append(f"free         {len(self.free)} techniques use no input and no resource: " + _some(self.free))
         out.append(
@@ -138,7 +144,8 @@ def check_economy(eco: Economy, *, row_tolerance: float = ROW_TOLERANCE) -> Bala
     above = above[np.argsort(-sums[above])]
     made = column_sums(eco.output_coefficients)
     idle = ~(eco.activity.to_numpy() > 0)
-    empty = (np.bincount(A.indices, minlength=A.shape[1]) == 0) & ~eco.intensities.to_numpy().any(axis=0)
+    used = np.bincount(A.indices, minlength=A.shape[1]) > 0
+    empty = ~used & ~eco.intensities.to_numpy().any(axis=0)
     free = empty & (made > 0) if len(eco.intensities) else np.zeros(eco.n_techniques, dtype=bool)
     return BalanceReport(
         name=eco.name,
@@ -158,6 +165,7 @@ def check_economy(eco: Economy, *, row_tolerance: float = ROW_TOLERANCE) -> Bala
         n_negative_demands=int((eco.final_demand.to_numpy() < 0).sum()),
         n_negative_intensities=int((eco.intensities.to_numpy() < 0).sum()),
         without_output=[show(label) for label in eco.techniques[idle]],
+        idle_with_inputs=[show(label) for label in eco.techniques[idle & used]],
         free=[show(label) for label in eco.techniques[free]],
         below_cut_off=int((np.abs(A.data) < SOLVER_CUT_OFF).sum()),
         coefficient_spread=_spread(A.data),
