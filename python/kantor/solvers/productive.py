@@ -20,10 +20,14 @@ from scipy.sparse.csgraph import connected_components
 
 from ..backends import Backend, get_backend
 from ..errors import OptionError, ProblemError
-from .krylov import System, Watch, bicgstab, neumann
+from .bicgstab import Bicgstab
+from .iteration import iterate
+from .neumann import Neumann
 from .problem import FloatArray
 from .rigour import gamma
 from .square_table import SquareTable, read_table
+from .system import System
+from .watch import CONVERGED, Watch
 
 SWEEPS = 20
 ENOUGH, WORK = 100, 1e8  # products, and products times nonzeros, after which a proof is good enough
@@ -86,7 +90,7 @@ def check_productive(
     if not 0.0 < tolerance <= 1.0:
         raise OptionError(f"tolerance: {tolerance!r}, expected a number in (0, 1]")
     table = read_table(A, labels)
-    matrix = table.oriented(False)
+    matrix = table.sparse()
     size = (
         matrix
         if table.nonnegative
@@ -242,10 +246,11 @@ class _Radius:
         right = self.backend.from_host(np.ones(self.w.size))
         target = np.array([0.5])
         z, r = system.new(), system.new(right)
-        if bicgstab(system, right, z, r, Watch(target, steps)) != "converged" and steps > TRY_STEPS:
+        reason = iterate(Bicgstab, system, right, z, r, Watch(target, steps))
+        if reason != CONVERGED and steps > TRY_STEPS:
             z = system.new(right)
             system.residual(right, z, r)
-            neumann(system, right, z, r, Watch(target, steps))
+            iterate(Neumann, system, right, z, r, Watch(target, steps))
         self.products += system.products
         return np.array(self.backend.to_host(z))
 

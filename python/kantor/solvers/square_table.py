@@ -1,6 +1,7 @@
 """Square coefficient tables and their right-hand sides, checked at the door; labels in, labels out.
 
-Big sparse matrices are not copied: only the direction that is multiplied (A, or A' for values) is ever built.
+Big tables are not copied: of a sparse one only the direction that is multiplied (A, or A' for values) is ever built, an
+array most of whose cells are filled stays the array it is.
 """
 
 from __future__ import annotations
@@ -19,21 +20,57 @@ from .problem import FloatArray
 Wrap = Callable[[FloatArray], Any]
 
 
+FILLED = 1.0 / 3.0  # share of non-zero cells from which an array is multiplied as it is: 8 bytes a cell against 12
+SMALL = 512  # smaller tables are kept sparse: nothing is gained there
+CHUNK = 1 << 18  # entries that are looked at in one go, so that several looks read memory once
+
+
 @dataclass(frozen=True)
 class SquareTable:
-    """A checked n x n table; ``stored`` is CSR or CSC, whichever came in, and ``labels`` those of a DataFrame."""
+    """A checked n x n table.
+
+    Attributes
+    ----------
+    stored : CSR or CSC, whichever came in, or an array (C- or Fortran-ordered) if most of its cells are filled
+    labels : those of a DataFrame, or None
+    lowest, largest : the extreme entries, 0 included
+    """
 
     stored: Any
     labels: pd.Index | None
-    nonnegative: bool
+    lowest: float
+    largest: float
 
     @property
     def n(self) -> int:
         """Number of rows and columns."""
         return int(self.stored.shape[0])
 
-    def oriented(self, transpose: bool) -> sp.csr_array:
-        """A or A' as CSR; without a copy if it is stored that way."""
+    @property
+    def nonnegative(self) -> bool:
+        """No entry is below zero."""
+        return self.lowest >= 0.0
+
+    @property
+    def dense(self) -> bool:
+        """The table is kept as an array."""
+        return isinstance(self.stored, np.ndarray)
+
+    @property
+    def negatives(self) -> int:
+        """How many entries are below zero."""
+        if self.nonnegative:
+            return 0
+        values = self.stored if self.dense else self.stored.data
+        return int(np.count_nonzero(values < 0.0))
+
+    def oriented(self, transpose: bool) -> Any:
+        """A or A' as CSR, or as an array if the table is kept so; without a copy where it lies that way."""
+        turned = self.stored.T if transpose else self.stored
+        return turned if self.dense else sp.csr_array(turned)
+
+    def sparse(self, transpose: bool = False) -> sp.csr_array:
+        """A or A' as CSR, also if the table is kept as an array."""
         return sp.csr_array(self.stored.T if transpose else self.stored)
 
     def name(self, i: Any) -> str:
@@ -60,7 +97,6 @@ def read_table(A: Any, labels: Any = None) -> SquareTable:
         matrix = real_array(matrix, "A")
         if matrix.ndim != 2:
             raise ProblemError(f"A: {matrix.ndim} dimensions, expected a square table")
-        matrix = sp.csr_array(matrix)
     elif (kind := getattr(matrix, "dtype", np.dtype(float))).kind not in "fiub":
         raise ProblemError(f"A: dtype {kind}, expected real numbers")
     rows, columns = matrix.shape
@@ -72,9 +108,38 @@ def read_table(A: Any, labels: Any = None) -> SquareTable:
         raise ProblemError("A: the table is empty, expected at least one sector")
     if index is not None and len(index) != rows:
         raise ProblemError(f"labels: {len(index)} given, expected {rows}, one a sector")
-    stored: Any = (sp.csc_array if matrix.format == "csc" else sp.csr_array)(matrix, dtype=np.float64)
-    _require_finite(stored, index)
-    return SquareTable(stored, index, stored.nnz == 0 or bool(stored.data.min() >= 0.0))
+    if sp.issparse(matrix):
+        stored: Any = (sp.csc_array if matrix.format == "csc" else sp.csr_array)(matrix, dtype=np.float64)
+    else:
+        dense = rows > SMALL and _mostly_filled(matrix)
+        stored = _kept_dense(matrix) if dense else sp.csr_array(matrix)
+    lowest, largest = _extremes(stored if isinstance(stored, np.ndarray) else stored.data)
+    if not (np.isfinite(lowest) and np.isfinite(largest)):
+        _name_bad_entry(stored, index)
+    return SquareTable(stored, index, lowest, largest)
+
+
+def _mostly_filled(array: FloatArray) -> bool:
+    """At least a third of the cells of some evenly spread rows is not zero."""
+    rows = array[:: max(1, array.shape[0] // 64)]
+    return np.count_nonzero(rows) >= FILLED * rows.size
+
+
+def _kept_dense(array: FloatArray) -> FloatArray:
+    """The array itself if BLAS takes it without a copy at every product."""
+    return array if array.flags.c_contiguous or array.flags.f_contiguous else np.ascontiguousarray(array)
+
+
+def _extremes(values: FloatArray) -> tuple[float, float]:
+    """Smallest and largest number, 0 included; NaN if there is one. Reads the values once, without a copy."""
+    flat = values.ravel(order="K")
+    lowest, largest = 0.0, 0.0
+    for at in range(0, flat.size, CHUNK):
+        part = flat[at : at + CHUNK]
+        # np.minimum, not min(): a NaN must not get lost
+        lowest = float(np.minimum(lowest, part.min()))
+        largest = float(np.maximum(largest, part.max()))
+    return lowest, largest
 
 
 def _labelled(frame: pd.DataFrame) -> tuple[Any, pd.Index]:
@@ -89,20 +154,21 @@ def _labelled(frame: pd.DataFrame) -> tuple[Any, pd.Index]:
     return frame_values(frame, "A"), index
 
 
-def _require_finite(stored: Any, labels: pd.Index | None) -> None:
-    if np.isfinite(stored.data.sum()):  # no temporary of the size of the matrix; overflow alone also ends up below
-        return
-    bad = np.flatnonzero(~np.isfinite(stored.data))
-    if bad.size == 0:
-        return
-    at = int(bad[0])
-    major = int(np.searchsorted(stored.indptr, at, side="right")) - 1
-    minor = int(stored.indices[at])
-    row, column = (major, minor) if stored.format == "csr" else (minor, major)
-    names: tuple[object, object] = (row, column) if labels is None else (labels[row], labels[column])
-    more = f" ({bad.size} such entries)" if bad.size > 1 else ""
+def _name_bad_entry(stored: Any, labels: pd.Index | None) -> None:
+    """ProblemError with row and column of the first entry that is not finite."""
+    if isinstance(stored, np.ndarray):
+        bad = np.argwhere(~np.isfinite(stored))
+        count, (row, column), value = len(bad), bad[0], stored[tuple(bad[0])]
+    else:
+        at = np.flatnonzero(~np.isfinite(stored.data))
+        count, value = at.size, stored.data[at[0]]
+        major = int(np.searchsorted(stored.indptr, at[0], side="right")) - 1
+        minor = int(stored.indices[at[0]])
+        row, column = (major, minor) if stored.format == "csr" else (minor, major)
+    names: tuple[object, object] = (int(row), int(column)) if labels is None else (labels[row], labels[column])
+    more = f" ({count} such entries)" if count > 1 else ""
     where = f"row {show(names[0])}, column {show(names[1])}"
-    raise ProblemError(f"A: entry in {where} is {float(stored.data[at])!r}, expected a finite number{more}")
+    raise ProblemError(f"A: entry in {where} is {float(value)!r}, expected a finite number{more}")
 
 
 # ---- right-hand sides ------------------------------------------------------------------------------------------------

@@ -1,0 +1,172 @@
+"""One call of solve_leontief: the method and the units are chosen, the columns go through in blocks, bounds are proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backends import Backend, get_backend
+from .error_bound import ErrorBound, bound_error
+from .leontief_block import Block
+from .operand import Operand
+from .own_units import in_units, rough_output
+from .problem import FloatArray
+from .productive import check_productive
+from .solution import SolveInfo, Status
+from .square_table import SquareTable
+from .watch import Stopwatch
+
+DIRECT_SIZE = 512  # up to here a dense factorisation takes a few milliseconds and is exact to rounding
+CHAIN = ("bicgstab", "anderson", "neumann")  # "auto" goes on to the next when one stalls
+WIDTH = 32  # columns that go through the matrix together: more outgrow the caches
+BLOCK_BYTES = 2**31  # most that the eight vectors of a method may take, all columns of a block
+VECTORS = 8
+
+
+class LeontiefRun:
+    """Solves (I - M) x = d, M = A or A', and gathers what is to be told about it."""
+
+    def __init__(
+        self,
+        table: SquareTable,
+        transpose: bool,
+        backend: str | Backend,
+        d: FloatArray,
+        tolerance: float,
+        max_iterations: int,
+        on_progress: Callable[[dict[str, float]], object] | None,
+    ) -> None:
+        self.clock = Stopwatch()
+        self.table, self.d, self.tolerance, self.max_iterations = table, d, tolerance, max_iterations
+        self.on_progress = on_progress
+        matrix = table.oriented(transpose)
+        if table.dense and not _by_blas(backend):
+            matrix = table.sparse(transpose)
+        self.operand = Operand(matrix, backend, signed=not table.nonnegative)
+        self.x = np.zeros(d.shape)
+        columns = 1 if d.ndim == 1 else d.shape[1]
+        self.residuals, self.value_residuals = np.zeros(columns), np.zeros(columns)
+        self.iterations = self.products = self.columns_done = 0
+        self.used: list[str] = []
+        self.notes: list[str] = []
+        self.history: list[dict[str, float]] = []
+        self.why = ""
+        self.probed = False
+        if not table.nonnegative:
+            self.notes.append(f"{table.negatives} entries of A are below zero: bounds count magnitudes")
+        self.clock.lap("prepare")
+
+    # ---- solving -----------------------------------------------------------------------------------------------------
+    def solve(self, method: str, start: FloatArray | None) -> Status:
+        """Solve all columns; the answer is left in ``x``."""
+        chain, why = self._plan(method, start is not None)
+        inside, unit = self.operand, None
+        if chain[0] != "direct" and self.table.largest > 1.0 and not self.operand.signed and self.d.any():
+            unit = rough_output(self.operand, self.d)
+            inside = Operand(in_units(self.operand.matrix, unit), self.operand.backend, signed=False)
+            why += "; some entries exceed 1, so goods have different units: each is counted in its own output"
+            self.clock.lap("prepare")
+        status = Status.OPTIMAL
+        for columns in self._blocks():
+            block = Block(
+                inside,
+                unit,
+                self.d if columns is None else np.ascontiguousarray(self.d[:, columns]),
+                self.tolerance,
+                self.max_iterations,
+                self._progress,
+                self._probe,
+            )
+            if start is not None:
+                block.start(start if columns is None else start[:, columns])
+            found = block.run(chain)
+            self._take(block, columns)
+            if found is not Status.OPTIMAL and status is Status.OPTIMAL:
+                status, self.why = found, f"{block.why}; {why}"
+            if found is Status.INTERRUPTED:
+                status = found
+                break
+        if status is Status.OPTIMAL:
+            self.why = why
+        self.clock.lap("solve")
+        return status
+
+    def _plan(self, method: str, warm: bool) -> tuple[tuple[str, ...], str]:
+        n = self.table.n
+        if method != "auto":
+            return (method,), f"method {method!r} was asked for"
+        if n <= DIRECT_SIZE and not warm:
+            why = f"{n} sectors <= {DIRECT_SIZE}: one dense factorisation is quickest and exact to rounding"
+            return ("direct", *CHAIN), why
+        reason = "a starting point is given" if n <= DIRECT_SIZE else f"{n} sectors > {DIRECT_SIZE}"
+        return CHAIN, f"{reason}: BiCGSTAB needs the fewest products with tables whose one large eigenvalue is real"
+
+    def _blocks(self) -> list[slice | None]:
+        """The columns in groups that go through the matrix together; None: d has one dimension."""
+        if self.d.ndim == 1:
+            return [None]
+        width = int(min(WIDTH, max(1, BLOCK_BYTES // (8 * VECTORS * self.table.n))))
+        count = -(-self.d.shape[1] // width)
+        cuts = np.linspace(0, self.d.shape[1], count + 1).round().astype(int)
+        return [slice(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+
+    def _take(self, block: Block, columns: slice | None) -> None:
+        at = slice(None) if columns is None else columns
+        self.x[..., at] = block.answer()
+        self.residuals[at], self.value_residuals[at] = block.given, block.value_residuals()
+        self.iterations = max(self.iterations, block.watch.iterations)
+        self.products += block.system.products
+        self.used += [name for name in block.used if name not in self.used]
+        self.notes += [note for note in block.notes if note not in self.notes]
+        self.columns_done += self.residuals[at].size
+
+    def _probe(self) -> None:
+        """Raise ProblemError if the table is not productive; looked at once."""
+        if not self.probed:
+            self.probed = True
+            check_productive(self.table, backend=self.operand.sparse_backend)
+
+    def _progress(self, iteration: int, worst: float) -> None:
+        entry = {
+            "iteration": float(iteration),
+            "primal_residual": worst,
+            "seconds": self.clock.elapsed(),
+            "columns_done": float(self.columns_done),
+        }
+        self.history.append(entry)
+        if self.on_progress is not None:
+            self.on_progress(entry)
+
+    # ---- the result --------------------------------------------------------------------------------------------------
+    def bound(self, kind: str) -> ErrorBound:
+        """Certified componentwise bounds on the error of x; infinite if there is no proof."""
+        found = bound_error(self.operand, self.d, self.x, tight=kind == "tight")
+        self.products += found.products
+        self.notes.append(found.why)
+        if found.vector is None:
+            self._probe()
+        self.clock.lap("error_bound")
+        return found
+
+    def info(self) -> SolveInfo:
+        """What is to be told."""
+        return SolveInfo(
+            method="+".join(self.used) or "none",
+            why=self.why,
+            backend=self.operand.backend.name,
+            device=self.operand.backend.device(),
+            iterations=self.iterations,
+            products=self.products,
+            primal_residual=float(self.residuals.max()),
+            tolerance=self.tolerance,
+            seconds=self.clock.seconds,
+            history=self.history,
+            notes=self.notes,
+        )
+
+
+def _by_blas(backend: str | Backend) -> bool:
+    """A dense table is multiplied by BLAS on the host unless a backend is asked for, or found, that lives elsewhere."""
+    return backend == "auto" and get_backend("auto").name in ("native", "numba", "reference")

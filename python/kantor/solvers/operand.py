@@ -1,0 +1,84 @@
+"""M = A or A' as the solvers use it: sparse or dense, prepared on a backend, with guards for what rounding can do.
+
+A dense table stays the array it came as: no copy, products by BLAS (:class:`DenseBackend`).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..backends import Backend, Operator, get_backend
+from ..backends.reference import ReferenceBackend
+from .problem import FloatArray
+from .rigour import gamma
+
+
+class DenseBackend(ReferenceBackend):
+    """Products of a dense array by BLAS, vectors by NumPy: they are small beside the table."""
+
+    name = "blas"
+
+    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
+        return Operator(matrix.shape, matrix.size, matrix, matrix.T if transpose else None)
+
+    def matvec(self, A: Operator, x: Any, out: Any) -> None:
+        np.matmul(A.handle, x, out=out)
+
+    def rmatvec(self, A: Operator, y: Any, out: Any) -> None:
+        np.matmul(A.transpose, y, out=out)
+
+
+class Operand:
+    """M (n, n) in CSR or as an array, on a backend.
+
+    Attributes
+    ----------
+    matrix : what was given
+    backend, op : where M is, and M there
+    signed : M has an entry below zero
+    guard : (n,) gamma_k, k = entries of the row + 4: |fl(M x) - M x| <= guard |M| |x|, with two more terms to spare
+    """
+
+    def __init__(self, matrix: Any, backend: str | Backend, signed: bool | None = None) -> None:
+        self.matrix = matrix
+        self.n = int(matrix.shape[0])
+        self.dense = not sp.issparse(matrix)
+        self.sparse_backend = get_backend(backend)  # what is used where a dense table has to become sparse
+        self.backend = DenseBackend() if self.dense else self.sparse_backend
+        if signed is None:
+            signed = bool(matrix.size) and bool((matrix if self.dense else matrix.data).min(initial=0.0) < 0.0)
+        self.signed = signed
+        self.op = self.backend.prepare(matrix, transpose=False)
+
+    @cached_property
+    def guard(self) -> FloatArray:
+        entries = np.full(self.n, self.n) if self.dense else np.diff(self.matrix.indptr)
+        return np.asarray(gamma(entries + 4))
+
+    @cached_property
+    def size_op(self) -> Operator:
+        """|M| on the backend; M itself if it has no entry below zero."""
+        return self.backend.prepare(self.magnitudes(), transpose=False) if self.signed else self.op
+
+    def magnitudes(self) -> Any:
+        """|M|; shares the index arrays, or is M, if it has no entry below zero."""
+        if not self.signed:
+            return self.matrix
+        if self.dense:
+            return np.abs(self.matrix)
+        matrix = self.matrix
+        return sp.csr_array((np.abs(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+    def toarray(self) -> FloatArray:
+        """M as a dense array."""
+        return np.asarray(self.matrix if self.dense else self.matrix.toarray())
+
+    def times(self, x: FloatArray, op: Operator | None = None) -> FloatArray:
+        """M x, or |M| x with ``op=size_op``, on the host."""
+        out = self.backend.zeros(x.shape)
+        self.backend.matvec(self.op if op is None else op, self.backend.from_host(x), out)
+        return np.array(self.backend.to_host(out))

@@ -1,0 +1,122 @@
+"""A vector w > 0 with (I - |M|) w > 0: proof that the spectral radius of |M| is below 1, and the unit of error bounds.
+
+Plain sweeps come first. w = s + |M| s + ... + |M|^m s has (I - |M|) w = s - |M|^(m+1) s, so a few sweeps do where the
+right-hand side s is itself spread by some sweeps, and the last one shows it without another product. Where chains are too
+long for that, a rough Krylov solve of (I - |M|) w = s follows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .bicgstab import Bicgstab
+from .iteration import iterate
+from .neumann import Neumann
+from .operand import Operand
+from .problem import FloatArray
+from .rigour import UNIT_ROUNDOFF
+from .system import System
+from .watch import CONVERGED, Watch
+
+SPREAD = 3  # sweeps of the residual
+SWEEPS = 24  # at most, and only while this many are in sight
+FLOORS = (0.02, 0.5)  # share of the shape so far that is added to s: more is easier to solve for and less tight
+STEPS = 100  # BiCGSTAB iterations, two products each; and sweeps after them
+REACHED = 1e-3  # a good that nothing was computed for counts as this share of the smallest one
+TINY = float(np.finfo(np.float64).tiny)  # more than any product can lose by underflow
+
+Pair = tuple[FloatArray, FloatArray]
+
+
+class Proof:
+    """Finds w and a lower bound > 0 on (I - |M|) w, rounding included. Counts its passes over the matrix."""
+
+    def __init__(self, operand: Operand) -> None:
+        self.operand, self.products = operand, 0
+        self.system = System(operand.backend, operand.size_op, None)
+
+    def find(self, error: FloatArray, floor: float, slack: float) -> Pair | None:
+        """(w, margin) with error <= kappa margin, kappa at most 1 + ``slack`` if sweeps suffice; or None.
+
+        w is about (I - |M|)^-1 s with s = error + ``floor`` (error + |M| error + ...), some terms: a component far below
+        what its suppliers miss would else need many sweeps.
+        """
+        spread, term = error.copy(), error
+        for _ in range(SPREAD):
+            term = self._times(term)
+            spread += term
+        s = error + floor * spread
+        s = np.where(s > 0.0, s, REACHED * s[s > 0.0].min())
+        s = np.maximum(s / s.max(), 1e-200)
+        found, w = self._by_sweeps(s, slack)
+        return found if found is not None else self._by_solving(s, w)
+
+    # ---- sweeps ----------------------------------------------------------------------------------------------------
+    def _by_sweeps(self, s: FloatArray, slack: float) -> tuple[Pair | None, FloatArray]:
+        """The pair, if some sweeps suffice; and w as far as it has come."""
+        enough = slack / (1.0 + slack)  # then kappa <= 1 / (1 - enough) = 1 + slack
+        w, term, worst = s.copy(), s, [1.0]
+        for done in range(1, SWEEPS + 1):
+            term = self._times(term)
+            worst.append(float(np.max(term / s)))
+            if worst[-1] <= enough:
+                guard = 3.0 * self.operand.guard + 2.0 * (done + 2) * UNIT_ROUNDOFF
+                margin = ((s - term) - guard * (w + term) - (done + 2) * TINY) * (1.0 - 1e-15)
+                if (margin > 0.0).all():
+                    return (w, margin), w
+            if not np.isfinite(worst[-1]) or (done >= 6 and not _in_sight(worst, enough)):
+                break
+            w += term
+        return None, w
+
+    def _times(self, w: FloatArray) -> FloatArray:
+        self.products += 1
+        return self.operand.times(w, self.operand.size_op)
+
+    # ---- solves ----------------------------------------------------------------------------------------------------
+    def _by_solving(self, s: FloatArray, shape: FloatArray) -> Pair | None:
+        shape = shape / shape.max()
+        s = s * (np.max(shape) / np.max(s))
+        for floor in FLOORS:
+            w = self._solve(s + floor * shape, shape)
+            for sweeps in (0, 2, 8, 32):
+                if sweeps:
+                    w = self._sweep(s + floor * shape, w, sweeps)
+                if not np.isfinite(w).all() or not (w > 0.0).all():
+                    break
+                margin = self.margin(w)
+                if (margin > 0.0).all():
+                    return w, margin
+            if np.isfinite(w).all() and (w > 0.0).all():
+                shape = w
+        return None
+
+    def margin(self, w: FloatArray) -> FloatArray:
+        """A lower bound on (I - |M|) w for w >= 0."""
+        size = self._times(w)
+        return ((w - size) - self.operand.guard * (w + size) - TINY) * (1.0 - 1e-15)
+
+    def _sweep(self, s: FloatArray, w: FloatArray, times: int) -> FloatArray:
+        """w <- |M| w + s, which never makes a non-negative w negative and spreads its accuracy to every row."""
+        for _ in range(times):
+            w = self._times(w) + s
+        return w
+
+    def _solve(self, s: FloatArray, shape: FloatArray) -> FloatArray:
+        """(I - |M|) w = s in the units of ``shape``, until no row of the residual can reach half of s."""
+        scaled = System(self.operand.backend, self.operand.size_op, None, scale=shape)
+        right = scaled.backend.from_host(s / shape)
+        target = np.array([0.5 * float((s / shape).min())])
+        z, r = scaled.new(), scaled.new(right)
+        if iterate(Bicgstab, scaled, right, z, r, Watch(target, STEPS)) != CONVERGED:
+            z = scaled.new(right)
+            scaled.residual(right, z, r)
+            iterate(Neumann, scaled, right, z, r, Watch(target, STEPS))
+        self.products += scaled.products
+        return np.array(scaled.backend.to_host(z)) * shape
+
+
+def _in_sight(worst: list[float], enough: float) -> bool:
+    """At the rate of the last three sweeps the limit on their number is not passed."""
+    rate = (worst[-1] / worst[-4]) ** (1.0 / 3.0) if worst[-1] > 0.0 else 0.0
+    return worst[-1] * rate ** (SWEEPS + 1 - len(worst)) <= enough if rate < 1.0 else False
