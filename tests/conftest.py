@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from kantor.backends import BACKENDS, Backend, get_backend
@@ -58,3 +59,11 @@ def scenario(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return make
+
+
+@pytest.fixture
+def labelled() -> tuple[pd.DataFrame, pd.Series]:
+    """A small table of coefficients and a demand, both labelled."""
+    names = ["corn", "iron", "coal"]
+    A = pd.DataFrame([[0.1, 0.2, 0.0], [0.3, 0.1, 0.4], [0.0, 0.5, 0.1]], index=names, columns=names)
+    return A, pd.Series([1.0, 2.0, 3.0], index=names, name="demand")

@@ -92,6 +92,68 @@ def test_every_column_of_a_solve(seed: int, n: int, k: int, transpose: bool, rho
             assert covers(A.T if transpose else A, D[:, j], solution.x[:, j], solution.error_bound[:, j])
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    n=st.integers(1, 6),
+    rho=st.floats(0.05, 0.999999),
+    spread=st.floats(0.0, 4.0),
+    signed=st.booleans(),
+    noise=st.sampled_from([0.0, 1e-14, 1e-9, 1e-2]),
+    k=st.sampled_from([None, 1, 3]),
+)
+def test_tight_bounds_and_both_sides(
+    seed: int, n: int, rho: float, spread: float, signed: bool, noise: float, k: int | None
+) -> None:
+    """A tight bound holds too, and the exact solution lies between the lower and the upper side."""
+    A = table(seed, n, rho, 0.7, spread, signed)
+    rng = np.random.default_rng([5011, seed])
+    D = rng.lognormal(0.0, spread, n if k is None else (n, k)) * rng.choice([-1.0, 1.0], p=[0.2, 0.8])
+    X = np.linalg.solve(np.eye(n) - A, D) * (1.0 + noise * rng.standard_normal(n if k is None else (n, 1)))
+    for tight in (True, False):
+        found = bound_error(sp.csr_array(A), D, X, backend="reference", tight=tight)
+        lower, upper = found.interval(X)
+        for j in range(k or 1):
+            column = (lambda v: v) if k is None else (lambda v, j=j: v[:, j])
+            assert covers(A, column(D), column(X), column(found.bound))
+            exact = exact_solution(A, column(D))
+            for low, true, high in zip(column(lower), exact, column(upper), strict=True):
+                assert not np.isfinite(low) or Fraction(float(low)) <= true
+                assert not np.isfinite(high) or true <= Fraction(float(high))
+
+
+def test_a_tight_bound_is_tighter(backend: Backend) -> None:
+    rng = np.random.default_rng(5023)
+    n = 800
+    A = sp.random_array((n, n), density=0.01, rng=rng, data_sampler=lambda size: rng.lognormal(0.0, 1.0, size))
+    A = sp.csr_array(A @ sp.diags_array(0.8 * rng.beta(4, 2, n) / np.maximum(A.sum(axis=0), 1e-9)))
+    D = rng.lognormal(0.0, 2.0, (n, 4)) * (rng.random((n, 4)) < 0.3)
+    cheap, tight = (
+        solve_leontief(A, D, tolerance=1e-6, method="bicgstab", error_bound=kind, backend=backend)
+        for kind in ("cheap", "tight")
+    )
+    exact = np.linalg.solve(np.eye(n) - A.toarray(), D)
+    error = np.abs(tight.x - exact)
+    assert np.all(error <= tight.error_bound + 1e-14 * exact)
+    assert np.median(tight.error_bound / error) < 0.8 * np.median(cheap.error_bound / error)
+    assert tight.info.products > cheap.info.products
+
+
+def test_sweeps_from_zero_are_lower_bounds(backend: Backend) -> None:
+    """Their residual is positive, so the lower side is the point itself to rounding, and only the upper side is far."""
+    rng = np.random.default_rng(5027)
+    A = sp.csr_array(sp.random_array((700, 700), density=0.01, rng=rng))
+    A = sp.csr_array(A @ sp.diags_array(0.9 / np.maximum(A.sum(axis=0), 1e-9)))
+    d = rng.random(700)
+    solution = solve_leontief(A, d, tolerance=1e-3, method="neumann", backend=backend)
+    exact = np.linalg.solve(np.eye(700) - A.toarray(), d)
+    assert np.all(solution.lower <= exact)
+    assert np.all(exact <= solution.upper)
+    np.testing.assert_allclose(solution.lower, solution.x, rtol=1e-12)
+    assert np.all(solution.x < exact)
+    assert np.min(solution.upper / solution.x) > 1.0 + 1e-6
+
+
 def test_tight(backend: Backend) -> None:
     """On a table of 3,000 sectors the bound overestimates the true error by a modest factor, and is small itself."""
     rng = np.random.default_rng(5021)

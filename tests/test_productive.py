@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kantor.backends import Backend
 from kantor.errors import OptionError, ProblemError
+from kantor.solvers.fault import NotProductive
 from kantor.solvers.productive import check_productive
 
 
@@ -126,6 +127,33 @@ def test_names_the_smallest_part_and_the_heavy_columns() -> None:
     assert part - 1e-9 <= told <= radius(A[np.ix_([3, 11], [3, 11])]) + 1e-5
     sums = A.sum(axis=0)
     assert f"'s3' {sums[3]:.6g}" in said.split("column sums above 1")[1]
+
+
+def test_says_what_would_have_to_change() -> None:
+    """Scaling the inputs of the group from itself by less than 1 - reduction makes the economy productive."""
+    names = [f"s{i}" for i in range(40)]
+    A = np.zeros((40, 40))
+    A[:37, :37] = random_table(3, 37, 0.6)
+    A[:37, 37:] = 0.05
+    A[37, 38], A[38, 39], A[39, 37], A[37, 39] = 1.2, 0.9, 1.1, 0.01
+    with pytest.raises(NotProductive, match="would have to fall by more than") as caught:
+        check_productive(pd.DataFrame(A, index=names, columns=names))
+    fault = caught.value
+    assert fault.sectors == ("s37", "s38", "s39")
+    rho = radius(A[37:, 37:])
+    assert fault.lower <= rho * (1 + 1e-12)
+    assert rho <= fault.upper * (1 + 1e-12)
+    assert fault.reduction == pytest.approx(1.0 - 1.0 / rho, abs=1e-5)
+    mended = A.copy()
+    mended[37:, 37:] *= (1.0 - fault.reduction) * (1.0 - 1e-5)
+    assert check_productive(mended).upper < 1.0
+    # an elasticity is what a small change of one input does to the radius
+    for user_input, user, share in fault.levers:
+        i, j = names.index(user_input), names.index(user)
+        less = A.copy()
+        less[i, j] *= 1.0 - 1e-4
+        assert (1.0 - radius(less[37:, 37:]) / rho) / 1e-4 == pytest.approx(share, rel=1e-2)
+    assert sum(share for _, _, share in fault.levers) <= 1.0 + 1e-12
 
 
 def test_names_one_sector() -> None:

@@ -19,45 +19,37 @@ class Anderson(Iteration):
     Not monotone: an iterate is no bound on the solution.
     """
 
-    vectors = ("f_old", "g_old", *(f"dF{i}" for i in range(DEPTH)), *(f"dG{i}" for i in range(DEPTH)))
+    vectors = ("f_old", "g_old", "dF", "dG")
     weights = ("gram",)
 
     def __init__(self, system: System, d: Array, x: Array, r: Array) -> None:
         super().__init__(system, d, x, r)
-        for name in self.vectors:
-            setattr(self, name, system.new())
+        self.f_old, self.g_old = system.new(), system.new()
+        self.dF, self.dG = [system.new() for _ in range(DEPTH)], [system.new() for _ in range(DEPTH)]
         self.gram = np.zeros((system.width or 1, DEPTH, DEPTH))
         self.steps = 0
 
     def step(self, active: Flags) -> FloatArray:
-        system, backend, x, f = self.system, self.system.backend, self.x, self.r
+        system, backend, x, f, dF, dG = self.system, self.system.backend, self.x, self.r, self.dF, self.dG
         # x becomes g in place; a slot takes the newest differences of f and g
         system.axpby(active * 1.0, f, 1.0, x)
         slot = (self.steps - 1) % DEPTH
         if self.steps > 0:
-            for new, old, difference in ((f, self.f_old, self._dF(slot)), (x, self.g_old, self._dG(slot))):
+            for new, old, difference in ((f, self.f_old, dF[slot]), (x, self.g_old, dG[slot])):
                 backend.copy(old, difference)
                 system.axpby(1.0, new, -1.0, difference)
         backend.copy(f, self.f_old)
         backend.copy(x, self.g_old)
         used = min(self.steps, DEPTH)
         if used:
-            newest = self._dF(slot)
-            pairs = [(newest, self._dF(i)) for i in range(used)] + [(self._dF(i), f) for i in range(used)]
-            dots = system.dot(*pairs)
+            dots = system.dot(*((dF[slot], dF[i]) for i in range(used)), *((dF[i], f) for i in range(used)))
             self.gram[:, slot, :used] = self.gram[:, :used, slot] = dots[:used].T
             gamma = _mixing(self.gram[:, :used, :used], dots[used:].T)
             for i in range(used):
-                system.axpby(np.where(active, -gamma[:, i], 0.0), self._dG(i), 1.0, x)
+                system.axpby(np.where(active, -gamma[:, i], 0.0), dG[i], 1.0, x)
         self.steps += 1
         system.residual(self.d, x, f)
         return system.norm(f)
-
-    def _dF(self, slot: int) -> Array:
-        return getattr(self, f"dF{slot}")
-
-    def _dG(self, slot: int) -> Array:
-        return getattr(self, f"dG{slot}")
 
 
 def _mixing(gram: FloatArray, right: FloatArray) -> FloatArray:

@@ -21,7 +21,10 @@ Flags = np.ndarray[Any, Any]
 
 
 class Iteration(ABC):
-    """One method in progress. ``vectors`` and ``weights`` name its arrays (n, k) and (k, ...), for packing columns."""
+    """One method in progress.
+
+    For packing columns ``vectors`` names its arrays (n, k), or lists of them, and ``weights`` those of shape (k, ...).
+    """
 
     vectors: ClassVar[tuple[str, ...]] = ()
     weights: ClassVar[tuple[str, ...]] = ()
@@ -39,9 +42,13 @@ class Iteration(ABC):
         """Go on with these columns only."""
         backend = self.system.backend
         self.system = self.system.narrower(columns.size)
+
+        def packed(array: Array) -> Array:
+            return backend.from_host(np.ascontiguousarray(backend.to_host(array)[:, columns]))
+
         for name in ("d", "x", "r", *self.vectors):
-            kept = np.ascontiguousarray(backend.to_host(getattr(self, name))[:, columns])
-            setattr(self, name, backend.from_host(kept))
+            old = getattr(self, name)
+            setattr(self, name, [packed(array) for array in old] if isinstance(old, list) else packed(old))
         for name in self.weights:
             setattr(self, name, getattr(self, name)[columns])
 

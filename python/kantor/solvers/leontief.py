@@ -16,7 +16,7 @@ from .leontief_run import LeontiefRun
 from .methods import METHODS
 from .problem import FloatArray
 from .solution import NotOptimal, SolveInfo, Status
-from .square_table import Wrap, named_like, read_columns, read_table
+from .square_table import Wrap, named_like, read_columns, read_groups, read_table
 
 BOUNDS = ("cheap", "tight")
 Progress = Callable[[dict[str, float]], object]
@@ -33,8 +33,8 @@ class LeontiefSolution:
     iterations : steps of the method, the most that any block of columns needed; 0 for a factorisation
     residual : the largest of ``residuals``
     residuals : (k,) ||d - (I - A) x||_2 / ||d||_2 of each column, recomputed from scratch at the end
-    value_residuals : (k,) sum_i p_i |d - (I - A) x|_i / sum_i p_i |d_i|: p = 1 if the table is in money or another common
-        unit (no entry above 1); else p_i is one over a rough gross output of good i, so that units do not matter
+    value_residuals : (k,) sum_i p_i |d - (I - A) x|_i / sum_i p_i |d_i|: p = 1 if the table is in money or another
+        common unit (no entry above 1); else p_i is one over a rough gross output of good i, so units do not matter
     error_bound : |x - exact x| <= error_bound in every component, proved with rounding included; infinite where
         nothing is proved (``info.notes`` says why); None if it was not asked for
     """
@@ -82,6 +82,7 @@ def solve_leontief(
     max_iterations: int = 10_000,
     error_bound: bool | str = True,
     x0: Any = None,
+    groups: Any = None,
     on_progress: Progress | None = None,
 ) -> LeontiefSolution:
     """Solve x = A x + d, or x = A' x + d with ``transpose``, for one or many right-hand sides.
@@ -98,6 +99,9 @@ def solve_leontief(
     error_bound : prove |x - exact x| <= bound for every component. True or "cheap": one proof for all columns, at the
         cost of some sweeps; "tight": one for each column, at the cost of about another solve; False: no bound
     x0 : a starting point shaped and labelled like d (not for "direct")
+    groups : (n,) the group of every good, or the name of an index level of a labelled table ("region", "sector"): the
+        small table of the groups becomes a preconditioner of BiCGSTAB and Anderson; of use where groups are weakly tied
+        and each is slow by itself. At most 2,048
     on_progress : called after every step with {"iteration", "primal_residual", "seconds", "columns_done"}
 
     Raises
@@ -124,19 +128,31 @@ def solve_leontief(
     True
     """
     kind = _check_options(tolerance, method, max_iterations, error_bound, x0)
+    if groups is not None and method in ("direct", "neumann"):
+        raise OptionError(f"groups: the method {method!r} takes no preconditioner")
     table = read_table(A)
     right, wrap = read_columns(d, table, "d")
     table = named_like(table, d)
     start = None if x0 is None else read_columns(x0, table, "x0")[0]
     if start is not None and start.shape != right.shape:
         raise ProblemError(f"x0: shape {start.shape}, expected {right.shape} like d")
-    run = LeontiefRun(table, transpose, backend, right, float(tolerance), int(max_iterations), on_progress)
+    grouped = None if groups is None else read_groups(groups, table)
+    run = LeontiefRun(table, transpose, backend, right, float(tolerance), int(max_iterations), on_progress, grouped)
     status = run.solve(method, start)
     proof = run.bound(kind) if kind else None
     bound = None if proof is None else wrap(proof.bound)
     residual = float(run.residuals.max())
     return LeontiefSolution(
-        wrap(run.x), status, run.iterations, residual, run.residuals, run.value_residuals, bound, run.info(), proof, wrap
+        wrap(run.x),
+        status,
+        run.iterations,
+        residual,
+        run.residuals,
+        run.value_residuals,
+        bound,
+        run.info(),
+        proof,
+        wrap,
     )
 
 

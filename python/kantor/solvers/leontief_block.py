@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .aggregation import AggregatedSystem, Aggregation
 from .iteration import iterate
 from .methods import METHODS
 from .operand import Operand
@@ -16,13 +17,18 @@ from .system import System
 from .watch import CONVERGED, DIVERGED, LIMIT, Watch
 
 TINY = float(np.finfo(np.float64).tiny)
-REFINEMENTS = 4  # fresh starts from the residual recomputed from scratch
+REFINEMENTS = 6  # fresh starts from the residual recomputed from scratch
+DEPTH = 1e-6  # how far one round in float32 goes
+GAIN = 1e-2  # what it must gain for another one
 
 
 class Block:
     """(I - M) X = D for the columns of D, each scaled by a power of two lest a norm overflows.
 
     With ``unit`` (n,) > 0 goods are counted in these units inside: ``operand`` must hold D^-1 M D, D = diag(unit).
+    With ``aggregation`` they are preconditioned (kantor.solvers.aggregation).
+    With ``rough`` the iterations read the matrix in float32 and float64 residuals correct them (iterative refinement:
+    Wilkinson 1963; with inner solves, Carson and Higham 2018), as long as that gains enough.
     A column is done when ||d - (I - M) x||_2 <= tolerance ||d||_2 in the caller's units and in these.
     """
 
@@ -35,6 +41,8 @@ class Block:
         max_iterations: int,
         progress: Callable[[int, float], None],
         probe: Callable[[], None],
+        rough: bool = False,
+        aggregation: Aggregation | None = None,
     ) -> None:
         self.operand, self.unit, self.tolerance = operand, unit, tolerance
         backend = operand.backend
@@ -49,6 +57,11 @@ class Block:
         self.D = backend.from_host(d if unit is None else self._per_unit(d))
         self.shape = d.shape
         self.system = System(backend, operand.op, None if d.ndim == 1 else d.shape[1])
+        inner = operand.rough if rough else operand.op
+        self.inner = System(backend, inner, self.system.width)
+        if aggregation is not None:
+            self.inner = AggregatedSystem(backend, inner, self.system.width, aggregation)
+        self.corrects = rough or aggregation is not None
         self.sizes = self.system.norm(self.D)
         self._progress, self._probe = progress, probe
         self.watch = Watch(tolerance * self.sizes, max_iterations, self._look, probe=probe)
@@ -106,18 +119,37 @@ class Block:
             before = np.maximum(self.relative, self.given)
             if name == "direct":
                 reason = self._direct()
+            elif self.corrects and name != "neumann":
+                reason = self._correct(name)
             else:
                 reason = iterate(METHODS[name], self.system, self.D, self.X, self.R, self.watch)
             signs_kept = self._settle()
-            if reason != CONVERGED or self._done():
+            if self._done() or reason == LIMIT:
                 return reason
             if not signs_kept:
                 self._probe()
             after = np.maximum(self.relative, self.given)
+            if self.corrects and not ((after < GAIN * before) | (after <= self.tolerance)).all():
+                self.corrects = False  # float32 is too coarse for this table, or groups do not help: go on without
+                continue
+            if reason != CONVERGED:
+                return reason
             if not ((after < 0.5 * before) | (after <= self.tolerance)).all():
                 return "cannot get below rounding error"
             self._aim()
         return reason
+
+    def _correct(self, name: str) -> str:
+        """Add a correction: (I - M) e = R with M in float32 or preconditioned, no further than float32 goes."""
+        right, correction = self.system.new(self.R), self.system.new()
+        target = self.watch.target
+        self.watch.target = np.maximum(0.5 * target, DEPTH * self.system.norm(self.R))
+        try:
+            return iterate(METHODS[name], self.inner, right, correction, self.R, self.watch)
+        finally:
+            self.watch.target = target
+            self.inner.recover(correction)
+            self.system.backend.axpby(1.0, correction, 1.0, self.X)
 
     def _aim(self) -> None:
         """Aim lower where the residual is small enough inside but not yet in the caller's units."""
@@ -191,6 +223,11 @@ class Block:
         """X in the units of d."""
         x = np.asarray(self.system.backend.to_host(self.X) * self.scale)
         return x if self.unit is None else x * (self.unit if x.ndim == 1 else self.unit[:, None])
+
+    @property
+    def products(self) -> int:
+        """Passes over the matrix."""
+        return self.system.products + self.inner.products
 
     def value_residuals(self) -> FloatArray:
         """(k,) sum |d - (I - M) x| / sum |d| in the units inside."""

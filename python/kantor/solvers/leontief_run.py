@@ -1,13 +1,15 @@
-"""One call of solve_leontief: the method and the units are chosen, the columns go through in blocks, bounds are proved."""
+"""One call of solve_leontief: method and units are chosen, the columns go through in blocks, bounds are proved."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..backends import Backend, get_backend
+from .aggregation import aggregate
 from .error_bound import ErrorBound, bound_error
 from .leontief_block import Block
 from .operand import Operand
@@ -23,6 +25,7 @@ CHAIN = ("bicgstab", "anderson", "neumann")  # "auto" goes on to the next when o
 WIDTH = 32  # columns that go through the matrix together: more outgrow the caches
 BLOCK_BYTES = 2**31  # most that the eight vectors of a method may take, all columns of a block
 VECTORS = 8
+ROUGH_FROM = 1_000_000  # entries from which the table outgrows the caches, so that half as wide values pay
 
 
 class LeontiefRun:
@@ -37,10 +40,11 @@ class LeontiefRun:
         tolerance: float,
         max_iterations: int,
         on_progress: Callable[[dict[str, float]], object] | None,
+        groups: np.ndarray[Any, Any] | None = None,
     ) -> None:
         self.clock = Stopwatch()
         self.table, self.d, self.tolerance, self.max_iterations = table, d, tolerance, max_iterations
-        self.on_progress = on_progress
+        self.on_progress, self.groups = on_progress, groups
         matrix = table.oriented(transpose)
         if table.dense and not _by_blas(backend):
             matrix = table.sparse(transpose)
@@ -68,6 +72,15 @@ class LeontiefRun:
             inside = Operand(in_units(self.operand.matrix, unit), self.operand.backend, signed=False)
             why += "; some entries exceed 1, so goods have different units: each is counted in its own output"
             self.clock.lap("prepare")
+        rough = method == "auto" and chain[0] != "direct" and inside.dense and inside.entries >= ROUGH_FROM
+        if rough:
+            why += "; it reads the table in float32, and float64 residuals correct it"
+        aggregation = None
+        if self.groups is not None and chain[0] != "direct" and self.d.any():
+            output = rough_output(inside, self.d if unit is None else (self.d.T / unit).T)
+            aggregation, said = aggregate(inside, self.groups, output)
+            why += f"; {said}"
+            self.clock.lap("prepare")
         status = Status.OPTIMAL
         for columns in self._blocks():
             block = Block(
@@ -78,6 +91,8 @@ class LeontiefRun:
                 self.max_iterations,
                 self._progress,
                 self._probe,
+                rough,
+                aggregation,
             )
             if start is not None:
                 block.start(start if columns is None else start[:, columns])
@@ -110,14 +125,14 @@ class LeontiefRun:
         width = int(min(WIDTH, max(1, BLOCK_BYTES // (8 * VECTORS * self.table.n))))
         count = -(-self.d.shape[1] // width)
         cuts = np.linspace(0, self.d.shape[1], count + 1).round().astype(int)
-        return [slice(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        return [slice(int(a), int(b)) for a, b in pairwise(cuts)]
 
     def _take(self, block: Block, columns: slice | None) -> None:
         at = slice(None) if columns is None else columns
         self.x[..., at] = block.answer()
         self.residuals[at], self.value_residuals[at] = block.given, block.value_residuals()
         self.iterations = max(self.iterations, block.watch.iterations)
-        self.products += block.system.products
+        self.products += block.products
         self.used += [name for name in block.used if name not in self.used]
         self.notes += [note for note in block.notes if note not in self.notes]
         self.columns_done += self.residuals[at].size

@@ -18,18 +18,29 @@ from .rigour import gamma
 
 
 class DenseBackend(ReferenceBackend):
-    """Products of a dense array by BLAS, vectors by NumPy: they are small beside the table."""
+    """Products of a dense array by BLAS, vectors by NumPy: they are small beside the table.
+
+    With ``values="float32"`` the table is stored, and multiplied, in single precision.
+    """
 
     name = "blas"
 
-    def prepare(self, matrix: Any, *, transpose: bool = True) -> Operator:
+    def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
+        with np.errstate(over="ignore"):
+            matrix = matrix.astype(values, order="A", copy=False)
         return Operator(matrix.shape, matrix.size, matrix, matrix.T if transpose else None)
 
     def matvec(self, A: Operator, x: Any, out: Any) -> None:
-        np.matmul(A.handle, x, out=out)
+        self._product(A.handle, x, out)
 
     def rmatvec(self, A: Operator, y: Any, out: Any) -> None:
-        np.matmul(A.transpose, y, out=out)
+        self._product(A.transpose, y, out)
+
+    def _product(self, matrix: Any, x: Any, out: Any) -> None:
+        if matrix.dtype == x.dtype:
+            np.matmul(matrix, x, out=out)
+        else:
+            out[...] = matrix @ x.astype(matrix.dtype)
 
 
 class Operand:
@@ -58,6 +69,23 @@ class Operand:
     def guard(self) -> FloatArray:
         entries = np.full(self.n, self.n) if self.dense else np.diff(self.matrix.indptr)
         return np.asarray(gamma(entries + 4))
+
+    @cached_property
+    def rough(self) -> Operator:
+        """M with its values rounded to float32, for iterations whose residuals are judged by M itself."""
+        if isinstance(self.backend, DenseBackend):
+            return self.backend.prepare(self.matrix, transpose=False, values="float32")
+        return self.op
+
+    @property
+    def has_rough(self) -> bool:
+        """``rough`` has been made already."""
+        return "rough" in self.__dict__
+
+    @property
+    def entries(self) -> int:
+        """Entries that a product reads."""
+        return int(self.matrix.size if self.dense else self.matrix.nnz)
 
     @cached_property
     def size_op(self) -> Operator:

@@ -1,8 +1,8 @@
 """A vector w > 0 with (I - |M|) w > 0: proof that the spectral radius of |M| is below 1, and the unit of error bounds.
 
 Plain sweeps come first. w = s + |M| s + ... + |M|^m s has (I - |M|) w = s - |M|^(m+1) s, so a few sweeps do where the
-right-hand side s is itself spread by some sweeps, and the last one shows it without another product. Where chains are too
-long for that, a rough Krylov solve of (I - |M|) w = s follows.
+right-hand side s is itself spread by some sweeps, and the last one shows it without another product. Where chains are
+too long for that, a rough Krylov solve of (I - |M|) w = s follows.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ class Proof:
 
     def __init__(self, operand: Operand) -> None:
         self.operand, self.products = operand, 0
-        self.system = System(operand.backend, operand.size_op, None)
+        # Sweeps may read |M| in float32 if it is there; what is claimed is then shown by a product with |M| itself.
+        self.rough = operand.has_rough and not operand.signed
 
     def find(self, error: FloatArray, floor: float, slack: float) -> Pair | None:
         """(w, margin) with error <= kappa margin, kappa at most 1 + ``slack`` if sweeps suffice; or None.
 
-        w is about (I - |M|)^-1 s with s = error + ``floor`` (error + |M| error + ...), some terms: a component far below
-        what its suppliers miss would else need many sweeps.
+        w is about (I - |M|)^-1 s with s = error + ``floor`` (error + |M| error + ...), some terms: a component far
+        below what its users miss would else need many sweeps.
         """
         spread, term = error.copy(), error
         for _ in range(SPREAD):
-            term = self._times(term)
+            term = self._sweep(term)
             spread += term
         s = error + floor * spread
         s = np.where(s > 0.0, s, REACHED * s[s > 0.0].min())
@@ -57,9 +58,13 @@ class Proof:
         enough = slack / (1.0 + slack)  # then kappa <= 1 / (1 - enough) = 1 + slack
         w, term, worst = s.copy(), s, [1.0]
         for done in range(1, SWEEPS + 1):
-            term = self._times(term)
+            term = self._sweep(term)
             worst.append(float(np.max(term / s)))
-            if worst[-1] <= enough:
+            if worst[-1] <= enough and self.rough:
+                margin = self.margin(w)
+                if (margin > 0.0).all():
+                    return (w, margin), w
+            elif worst[-1] <= enough:
                 guard = 3.0 * self.operand.guard + 2.0 * (done + 2) * UNIT_ROUNDOFF
                 margin = ((s - term) - guard * (w + term) - (done + 2) * TINY) * (1.0 - 1e-15)
                 if (margin > 0.0).all():
@@ -73,6 +78,11 @@ class Proof:
         self.products += 1
         return self.operand.times(w, self.operand.size_op)
 
+    def _sweep(self, w: FloatArray) -> FloatArray:
+        """|M| w, roughly."""
+        self.products += 1
+        return self.operand.times(w, self.operand.rough if self.rough else self.operand.size_op)
+
     # ---- solves ----------------------------------------------------------------------------------------------------
     def _by_solving(self, s: FloatArray, shape: FloatArray) -> Pair | None:
         shape = shape / shape.max()
@@ -81,7 +91,7 @@ class Proof:
             w = self._solve(s + floor * shape, shape)
             for sweeps in (0, 2, 8, 32):
                 if sweeps:
-                    w = self._sweep(s + floor * shape, w, sweeps)
+                    w = self._smooth(s + floor * shape, w, sweeps)
                 if not np.isfinite(w).all() or not (w > 0.0).all():
                     break
                 margin = self.margin(w)
@@ -96,7 +106,7 @@ class Proof:
         size = self._times(w)
         return ((w - size) - self.operand.guard * (w + size) - TINY) * (1.0 - 1e-15)
 
-    def _sweep(self, s: FloatArray, w: FloatArray, times: int) -> FloatArray:
+    def _smooth(self, s: FloatArray, w: FloatArray, times: int) -> FloatArray:
         """w <- |M| w + s, which never makes a non-negative w negative and spreads its accuracy to every row."""
         for _ in range(times):
             w = self._times(w) + s

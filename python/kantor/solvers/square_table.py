@@ -108,8 +108,9 @@ def read_table(A: Any, labels: Any = None) -> SquareTable:
         raise ProblemError("A: the table is empty, expected at least one sector")
     if index is not None and len(index) != rows:
         raise ProblemError(f"labels: {len(index)} given, expected {rows}, one a sector")
-    if sp.issparse(matrix):
-        stored: Any = (sp.csc_array if matrix.format == "csc" else sp.csr_array)(matrix, dtype=np.float64)
+    stored: Any = None
+    if not isinstance(matrix, np.ndarray):
+        stored = (sp.csc_array if matrix.format == "csc" else sp.csr_array)(matrix, dtype=np.float64)
     else:
         dense = rows > SMALL and _mostly_filled(matrix)
         stored = _kept_dense(matrix) if dense else sp.csr_array(matrix)
@@ -122,7 +123,7 @@ def read_table(A: Any, labels: Any = None) -> SquareTable:
 def _mostly_filled(array: FloatArray) -> bool:
     """At least a third of the cells of some evenly spread rows is not zero."""
     rows = array[:: max(1, array.shape[0] // 64)]
-    return np.count_nonzero(rows) >= FILLED * rows.size
+    return int(np.count_nonzero(rows)) >= FILLED * rows.size
 
 
 def _kept_dense(array: FloatArray) -> FloatArray:
@@ -132,7 +133,7 @@ def _kept_dense(array: FloatArray) -> FloatArray:
 
 def _extremes(values: FloatArray) -> tuple[float, float]:
     """Smallest and largest number, 0 included; NaN if there is one. Reads the values once, without a copy."""
-    flat = values.ravel(order="K")
+    flat = values if values.ndim == 1 else values.ravel(order="K")
     lowest, largest = 0.0, 0.0
     for at in range(0, flat.size, CHUNK):
         part = flat[at : at + CHUNK]
@@ -214,6 +215,26 @@ def named_like(table: SquareTable, d: Any) -> SquareTable:
     if table.labels is None and isinstance(d, (pd.Series, pd.DataFrame)):
         return replace(table, labels=d.index)
     return table
+
+
+def read_groups(groups: Any, table: SquareTable) -> np.ndarray[Any, Any]:
+    """Group numbers 0, 1, ... (n,) from labels (n,), or from the name of an index level of a labelled table."""
+    if isinstance(groups, str):
+        if table.labels is None or groups not in table.labels.names:
+            known = "none: the table has no labels" if table.labels is None else list(table.labels.names)
+            raise ProblemError(f"groups: no index level is called {groups!r} (levels: {known})")
+        groups = table.labels.get_level_values(groups)
+    elif isinstance(groups, pd.Series) and table.labels is not None:
+        order = match(unique_index(groups.index, "groups"), table.labels, "groups", "table")
+        groups = groups if order is None else groups.iloc[order]
+    given = np.asarray(groups)
+    if given.shape != (table.n,):
+        raise ProblemError(f"groups: shape {given.shape}, expected ({table.n},), one group a sector")
+    numbers = pd.factorize(given)[0]
+    if (numbers < 0).any():
+        at = int(np.argmin(numbers))
+        raise ProblemError(f"groups: {table.name(at)} has none")
+    return np.asarray(numbers)
 
 
 def _wrapper(labels: pd.Index | None, columns: Any) -> Wrap:

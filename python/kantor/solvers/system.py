@@ -63,6 +63,9 @@ class System:
         self.times(x, out)
         self.backend.axpby(1.0, x, -1.0, out)
 
+    def recover(self, y: Array) -> None:
+        """y <- the x that it stands for; the same unless the system is preconditioned."""
+
     def residual(self, d: Array, x: Array, out: Array) -> None:
         """out <- d - (I - M) x."""
         self.apply(x, out)
