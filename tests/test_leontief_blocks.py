@@ -39,7 +39,7 @@ def test_columns_that_are_done_drop_out(method: str) -> None:
     assert backend.widths.count(1) > backend.widths.count(4)
     alone = solve_leontief(A, hard, method=method, backend="reference", error_bound=False)
     np.testing.assert_allclose(many.x[:, 1], alone.x, rtol=1e-8, atol=1e-12)
-    assert many.iterations == pytest.approx(alone.iterations, abs=3)
+    assert many.iterations == pytest.approx(alone.iterations, rel=0.2)
     assert np.max(residual(A, D, many.x)) <= 1e-10
 
 

@@ -13,6 +13,7 @@ from ..errors import ProblemError
 from .labels import show
 
 if TYPE_CHECKING:
+    from ..solvers.productive import RadiusBounds
     from .economy import Economy
 
 # Below this relative size a negative activity is rounding of the solve, not a sign that the technology cannot deliver.
@@ -53,6 +54,30 @@ def own_techniques(eco: Economy) -> np.ndarray | None:
         return None
     output = sp.csr_array(eco.output_coefficients[:, at] - sp.eye_array(eco.n_goods))
     return at if output.count_nonzero() == 0 else None
+
+
+def productivity(eco: Economy, tolerance: float = 1e-6) -> RadiusBounds:
+    """Bounds on the spectral radius of the table of each product's own technique, with a proof; labels of the economy.
+
+    Raises NotProductive (kantor.solvers.fault) that names the sectors at fault, by how much their inputs from one
+    another must fall, and which of them tell most; ProblemError if some product has no technique of its own.
+
+    >>> from kantor import Economy
+    >>> eco = Economy.from_iot(A=[[0.5, 0.1], [0.2, 0.4]], Y=[30.0, 10.0], labels=["wheat", "cloth"])
+    >>> bounds = eco.check_productive()
+    >>> round(bounds.lower, 4), round(bounds.upper, 4)
+    (0.6, 0.6)
+    """
+    from ..solvers.productive import check_productive
+
+    own = own_techniques(eco)
+    if own is None:
+        raise ProblemError(
+            f"check_productive: {eco.name!r} has products without a technique that carries their label and makes one "
+            "unit of them alone; check_economy(...) looks at joint production"
+        )
+    square = eco.input_coefficients if eco.is_square else sp.csr_array(eco.input_coefficients[:, own])
+    return check_productive(square, labels=eco.products, tolerance=tolerance)
 
 
 def _leontief(eco: Economy, own: np.ndarray, y: np.ndarray) -> pd.Series:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from ..errors import ProblemError
 from .base import own_techniques, solve_joint
@@ -210,14 +209,10 @@ def _summary(error: np.ndarray, scale: float, labels: pd.Index) -> tuple[float, 
 
 def _productivity(eco: Economy) -> tuple[tuple[float, float] | None, bool | None, str]:
     """Bounds on the spectral radius, whether the economy is productive, and why not."""
-    from ..solvers.productive import check_productive
-
-    own = own_techniques(eco)
-    if own is None:
+    if own_techniques(eco) is None:
         return None, *_joint_productivity(eco)
-    square = eco.input_coefficients if eco.is_square else sp.csr_array(eco.input_coefficients[:, own])
     try:
-        bounds = check_productive(square, labels=eco.products)
+        bounds = eco.check_productive()
     except ProblemError as error:
         return None, False, str(error)
     radius = (float(bounds.lower), float(bounds.upper))

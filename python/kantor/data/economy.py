@@ -295,6 +295,12 @@ class Economy:
         """Use of every indicator when the base technology delivers ``targets``: what limits are set relative to."""
         return self.use(self.base_plan(targets))
 
+    def check_productive(self, tolerance: float = 1e-6) -> Any:
+        """Proved bounds on the spectral radius, or who is at fault (kantor.data.base.productivity)."""
+        from .base import productivity
+
+        return productivity(self, tolerance)
+
     # ---- changed copies --------------------------------------------------------------------------------------------
     def replace(self, **changes: Any) -> Economy:
         """A copy with some fields changed, checked again."""

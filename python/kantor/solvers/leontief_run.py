@@ -50,8 +50,9 @@ class LeontiefRun:
             matrix = table.sparse(transpose)
         self.operand = Operand(matrix, backend, signed=not table.nonnegative)
         self.x = np.zeros(d.shape)
-        columns = 1 if d.ndim == 1 else d.shape[1]
-        self.residuals, self.value_residuals = np.zeros(columns), np.zeros(columns)
+        # a column that is never reached stays at x = 0
+        self.residuals = np.atleast_1d(d.any(axis=0)).astype(np.float64)
+        self.value_residuals = self.residuals.copy()
         self.iterations = self.products = self.columns_done = 0
         self.used: list[str] = []
         self.notes: list[str] = []
@@ -72,7 +73,7 @@ class LeontiefRun:
             inside = Operand(in_units(self.operand.matrix, unit), self.operand.backend, signed=False)
             why += "; some entries exceed 1, so goods have different units: each is counted in its own output"
             self.clock.lap("prepare")
-        rough = method == "auto" and chain[0] != "direct" and inside.dense and inside.entries >= ROUGH_FROM
+        rough = method == "auto" and chain[0] != "direct" and inside.entries >= ROUGH_FROM and inside.fits_float32
         if rough:
             why += "; it reads the table in float32, and float64 residuals correct it"
         aggregation = None

@@ -12,9 +12,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..backends import Backend, Operator, get_backend
+from ..backends.matrices import check_values
 from ..backends.reference import ReferenceBackend
 from .problem import FloatArray
 from .rigour import gamma
+from .square_table import extremes
+
+LARGEST_SINGLE = 1e38
 
 
 class DenseBackend(ReferenceBackend):
@@ -26,9 +30,9 @@ class DenseBackend(ReferenceBackend):
     name = "blas"
 
     def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
-        with np.errstate(over="ignore"):
-            matrix = matrix.astype(values, order="A", copy=False)
-        return Operator(matrix.shape, matrix.size, matrix, matrix.T if transpose else None)
+        check_values(values)
+        matrix = matrix.astype(values, order="A", copy=False)
+        return Operator(matrix.shape, matrix.size, matrix, matrix.T if transpose else None, values)
 
     def matvec(self, A: Operator, x: Any, out: Any) -> None:
         self._product(A.handle, x, out)
@@ -73,14 +77,18 @@ class Operand:
     @cached_property
     def rough(self) -> Operator:
         """M with its values rounded to float32, for iterations whose residuals are judged by M itself."""
-        if isinstance(self.backend, DenseBackend):
-            return self.backend.prepare(self.matrix, transpose=False, values="float32")
-        return self.op
+        return self.backend.prepare(self.matrix, transpose=False, values="float32")
 
     @property
     def has_rough(self) -> bool:
         """``rough`` has been made already."""
         return "rough" in self.__dict__
+
+    @property
+    def fits_float32(self) -> bool:
+        """No entry is too large for float32."""
+        lowest, largest = extremes(self.matrix if self.dense else self.matrix.data)
+        return max(-lowest, largest) < LARGEST_SINGLE
 
     @property
     def entries(self) -> int:

@@ -42,6 +42,7 @@ class Proof:
         w is about (I - |M|)^-1 s with s = error + ``floor`` (error + |M| error + ...), some terms: a component far
         below what its users miss would else need many sweeps.
         """
+        error = error / error.max()
         spread, term = error.copy(), error
         for _ in range(SPREAD):
             term = self._sweep(term)

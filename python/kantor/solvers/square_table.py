@@ -114,7 +114,7 @@ def read_table(A: Any, labels: Any = None) -> SquareTable:
     else:
         dense = rows > SMALL and _mostly_filled(matrix)
         stored = _kept_dense(matrix) if dense else sp.csr_array(matrix)
-    lowest, largest = _extremes(stored if isinstance(stored, np.ndarray) else stored.data)
+    lowest, largest = extremes(stored if isinstance(stored, np.ndarray) else stored.data)
     if not (np.isfinite(lowest) and np.isfinite(largest)):
         _name_bad_entry(stored, index)
     return SquareTable(stored, index, lowest, largest)
@@ -131,7 +131,7 @@ def _kept_dense(array: FloatArray) -> FloatArray:
     return array if array.flags.c_contiguous or array.flags.f_contiguous else np.ascontiguousarray(array)
 
 
-def _extremes(values: FloatArray) -> tuple[float, float]:
+def extremes(values: FloatArray) -> tuple[float, float]:
     """Smallest and largest number, 0 included; NaN if there is one. Reads the values once, without a copy."""
     flat = values if values.ndim == 1 else values.ravel(order="K")
     lowest, largest = 0.0, 0.0
