@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backends.protocol import Array
 from .bicgstab import Bicgstab
 from .iteration import iterate
 from .neumann import Neumann
@@ -43,10 +44,7 @@ class Proof:
         below what its users miss would else need many sweeps.
         """
         error = error / error.max()
-        spread, term = error.copy(), error
-        for _ in range(SPREAD):
-            term = self._sweep(term)
-            spread += term
+        spread = self._spread(error, SPREAD)
         s = error + floor * spread
         s = np.where(s > 0.0, s, REACHED * s[s > 0.0].min())
         s = np.maximum(s / s.max(), 1e-200)
@@ -57,32 +55,48 @@ class Proof:
     def _by_sweeps(self, s: FloatArray, slack: float) -> tuple[Pair | None, FloatArray]:
         """The pair, if some sweeps suffice; and w as far as it has come."""
         enough = slack / (1.0 + slack)  # then kappa <= 1 / (1 - enough) = 1 + slack
-        w, term, worst = s.copy(), s, [1.0]
+        backend = self.operand.backend
+        w, term, per_s = backend.from_host(s), backend.from_host(s), backend.from_host(1.0 / s)
+        following, relative, worst = backend.zeros(s.size), backend.zeros(s.size), [1.0]
         for done in range(1, SWEEPS + 1):
-            term = self._sweep(term)
-            worst.append(float(np.max(term / s)))
-            if worst[-1] <= enough and self.rough:
-                margin = self.margin(w)
-                if (margin > 0.0).all():
-                    return (w, margin), w
-            elif worst[-1] <= enough:
-                guard = 3.0 * self.operand.guard + 2.0 * (done + 2) * UNIT_ROUNDOFF
-                margin = ((s - term) - guard * (w + term) - (done + 2) * TINY) * (1.0 - 1e-15)
-                if (margin > 0.0).all():
-                    return (w, margin), w
+            self._sweep(term, following)
+            term, following = following, term
+            backend.multiply(term, per_s, relative)
+            worst.append(float(backend.norm([relative], ord=np.inf)[0]))
+            if worst[-1] <= enough:
+                pair = self._shown(np.array(backend.to_host(w)), np.array(backend.to_host(term)), s, done)
+                if (pair[1] > 0.0).all():
+                    return pair, pair[0]
             if not np.isfinite(worst[-1]) or (done >= 6 and not _in_sight(worst, enough)):
                 break
-            w += term
-        return None, w
+            backend.axpby(1.0, term, 1.0, w)
+        return None, np.array(backend.to_host(w))
+
+    def _shown(self, w: FloatArray, term: FloatArray, s: FloatArray, done: int) -> Pair:
+        """w = s + |M| s + ..., as computed, and a lower bound on (I - |M|) w; term is the first one left out."""
+        if self.rough:
+            return w, self.margin(w)
+        guard = 3.0 * self.operand.guard + 2.0 * (done + 2) * UNIT_ROUNDOFF
+        return w, ((s - term) - guard * (w + term) - (done + 2) * TINY) * (1.0 - 1e-15)
+
+    def _spread(self, s: FloatArray, times: int) -> FloatArray:
+        """s + |M| s + ... + |M|^times s."""
+        backend = self.operand.backend
+        total, term, following = backend.from_host(s), backend.from_host(s), backend.zeros(s.size)
+        for _ in range(times):
+            self._sweep(term, following)
+            term, following = following, term
+            backend.axpby(1.0, term, 1.0, total)
+        return np.array(backend.to_host(total))
+
+    def _sweep(self, x: Array, out: Array) -> None:
+        """out <- |M| x, roughly, on the backend."""
+        self.products += 1
+        self.operand.backend.matvec(self.operand.rough if self.rough else self.operand.size_op, x, out)
 
     def _times(self, w: FloatArray) -> FloatArray:
         self.products += 1
         return self.operand.times(w, self.operand.size_op)
-
-    def _sweep(self, w: FloatArray) -> FloatArray:
-        """|M| w, roughly."""
-        self.products += 1
-        return self.operand.times(w, self.operand.rough if self.rough else self.operand.size_op)
 
     # ---- solves ----------------------------------------------------------------------------------------------------
     def _by_solving(self, s: FloatArray, shape: FloatArray) -> Pair | None:
