@@ -102,12 +102,13 @@ def test_float32_inside_does_not_limit_the_answer(dense: tuple[np.ndarray, np.nd
 
 
 def test_dense_tables_are_checked(dense: tuple[np.ndarray, np.ndarray]) -> None:
-    A, D = dense[0].copy(), dense[1]
+    A, D = dense[0][:600, :600].copy(), dense[1][:600]
     A[7, 9] = np.nan
     with pytest.raises(ProblemError, match="row 7, column 9 is nan"):
         solve_leontief(A, D)
     A[7, 9] = -0.01
     signed = solve_leontief(A, D[:, 0])
+    assert signed.info.backend == "blas"
     assert any("1 entries of A are below zero" in note for note in signed.info.notes)
     assert np.isfinite(signed.error_bound).all()
     A[7, 9], A[3, 3] = 0.0, 1.5
