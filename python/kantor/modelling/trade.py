@@ -1,0 +1,314 @@
+"""Regions that trade: each with its own techniques and resources, and shipments as techniques between them.
+
+A shipment of good i from region k to region r is a technique that uses one unit of i in k, and the transport services
+that carrying it takes in k, and makes one unit of i in r. So no price of a good in r can exceed its price in k plus the
+transport at k's prices, with equality where goods are shipped: ``p_r <= p_k + T_kr'p_k``.
+Source: Duchin, World Trade Model (2005); Stromman and Duchin, with bilateral trade (2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..data.economy import Economy
+from ..data.labels import as_index, show
+from ..errors import ProblemError, suggest
+from ..solvers.problem import FloatArray
+from .columns import Columns
+
+NET_IMPORTS = "net imports"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trade:
+    """Who may ship what to whom, and what it takes.
+
+    Parameters
+    ----------
+    goods : products that may be shipped, or "all"
+    transport : (from, to) -> Series over products: units of transport needed to ship one unit of each; products it leaves
+        out take none. A pair given in one direction only serves both.
+    carrier : the product that is transport, supplied by the exporting region; needed if ``transport`` is given
+    limits : (from, to) -> Series over products, or number: most that is shipped; pairs not named are unlimited
+    pairs : pairs (from, to) that trade; None: all
+    prices : Series over products, or 1: values at which net imports are counted
+    observed : Series with index (from, to, product): shipments of the base year
+    observed_only : only shipments that were observed are possible
+
+    Every economy joined gets the indicator "net imports in REGION", in units of ``prices``: a limit of zero on it asks
+    for balanced trade, any other number is a debt or surplus limit.
+    """
+
+    goods: Any = "all"
+    transport: Mapping[tuple[str, str], pd.Series] | None = None
+    carrier: Any = None
+    limits: Mapping[tuple[str, str], Any] | None = None
+    pairs: Iterable[tuple[str, str]] | None = None
+    prices: float | pd.Series = 1.0
+    observed: pd.Series | None = None
+    observed_only: bool = False
+
+
+def join_regions(regions: Mapping[str, Economy], trade: Trade | None = None, name: str = "world") -> Economy:
+    """One economy of several regions that may trade; products are (region, product).
+
+    ``regions``: name -> economy; all have the same products and indicators, each its own techniques, demand, activity
+    and capacities. ``trade``: None is autarky. Indicators are summed over the regions, and once more for each by the name
+    "indicator in region".
+
+    Raises ProblemError for products that differ, unknown regions or products, a region that nobody trades with.
+
+    >>> eco = Economy.from_iot(A=[[0.5]], Y=[1.0], labels=["grain"])
+    >>> world = join_regions({"north": eco, "south": eco}, Trade())
+    >>> world.techniques.tolist()[-1]
+    ('south', 'grain from north')
+    """
+    if not regions:
+        raise ProblemError("regions: none given")
+    return _World({str(key): eco for key, eco in regions.items()}, trade, name).build()
+
+
+class _World:
+    def __init__(self, regions: dict[str, Economy], trade: Trade | None, name: str):
+        self.regions, self.trade, self.name = regions, trade, name
+        first = next(iter(regions.values()))
+        for region, eco in regions.items():
+            for what, mine, theirs in (
+                ("products", first.products, eco.products),
+                ("indicators", first.intensities.index, eco.intensities.index),
+            ):
+                if not mine.equals(theirs):
+                    odd = mine.symmetric_difference(theirs)
+                    raise ProblemError(
+                        f"regions[{region!r}]: its {what} differ from those of {next(iter(regions))!r}"
+                        + (f", first {show(odd[0])!r}" if len(odd) else " in their order")
+                    )
+            if eco.products.nlevels != 1 or eco.techniques.nlevels != 1:
+                raise ProblemError(f"regions[{region!r}]: labels have several levels, expected plain product names")
+        self.first, self.n = first, first.n_goods
+        self.at = {region: k for k, region in enumerate(regions)}
+        self.products = pd.MultiIndex.from_product([list(regions), first.products], names=["region", "product"])
+
+    def build(self) -> Economy:
+        """Production of every region, then the shipments."""
+        base = list(self.first.intensities.index)
+        count = len(self.regions)
+        extra = count if self.trade is not None else 0
+        columns = Columns(self.n * count, len(base) * (1 + count) + extra)
+        for region, eco in self.regions.items():
+            row, use = self.at[region] * self.n, sp.csr_array(eco.intensities.to_numpy())
+            columns.add(
+                [(region, label) for label in eco.techniques],
+                output=[(row, eco.output_coefficients)],
+                input=[(row, eco.input_coefficients)],
+                use=[(0, use), (len(base) * (1 + self.at[region]), use)] if base else [],
+                capacity=np.inf if eco.capacities is None else eco.capacities.to_numpy(),
+                activity=eco.activity.to_numpy(),
+            )
+        if self.trade is not None:
+            self._shipments(columns, self.trade, len(base) * (1 + count))
+        return self._economy(columns, base)
+
+    # ---- shipments ---------------------------------------------------------------------------------------------------
+    def _shipments(self, columns: Columns, trade: Trade, balance: int) -> None:
+        goods = self._goods(trade)
+        prices = self._vector(trade.prices, "trade prices", 1.0)
+        pairs = self._pairs(trade)
+        lonely = set(self.regions) - {region for pair in pairs for region in pair}
+        if lonely and len(self.regions) > 1:
+            raise ProblemError(f"trade: no pair names the region {sorted(lonely)[0]!r}; leave it out or give it a partner")
+        seen = self._observed(trade)
+        for source, target in pairs:
+            flow = seen.get((source, target), np.zeros(self.n))
+            at = goods[flow[goods] > 0] if trade.observed_only else goods
+            if not len(at):
+                continue
+            k = np.arange(len(at))
+            one = sp.csr_array((np.ones(len(at)), (at, k)), shape=(self.n, len(at)))
+            needs = one + self._carried(trade, source, target, at)
+            worth = sp.csr_array(prices[at].reshape(1, -1))
+            columns.add(
+                [(target, f"{show(self.first.products[i])} from {source}") for i in at],
+                output=[(self.at[target] * self.n, one)],
+                input=[(self.at[source] * self.n, needs)],
+                use=[(balance + self.at[target], worth), (balance + self.at[source], -worth)],
+                capacity=self._limit(trade, source, target)[at],
+                activity=flow[at],
+            )
+
+    def _goods(self, trade: Trade) -> np.ndarray[Any, np.dtype[np.intp]]:
+        if isinstance(trade.goods, str) and trade.goods == "all":
+            return np.arange(self.n)
+        return np.array([self._product(label, "trade goods") for label in as_index(trade.goods, "trade goods")])
+
+    def _product(self, label: Any, what: str) -> int:
+        if label not in self.first.products:
+            known = [show(name) for name in self.first.products]
+            raise ProblemError(f"{what}: {show(label)!r} is none of the products" + suggest(show(label), known))
+        return int(self.first.products.get_loc(label))  # type: ignore[arg-type]
+
+    def _region(self, name: Any, what: str) -> str:
+        if name not in self.at:
+            raise ProblemError(f"{what}: {name!r} is none of the regions" + suggest(str(name), list(self.at)))
+        return str(name)
+
+    def _pairs(self, trade: Trade) -> list[tuple[str, str]]:
+        if trade.pairs is None:
+            return [(k, r) for r in self.regions for k in self.regions if k != r]
+        out = []
+        for source, target in trade.pairs:
+            pair = self._region(source, "trade pairs"), self._region(target, "trade pairs")
+            if pair[0] == pair[1]:
+                raise ProblemError(f"trade pairs: {source!r} cannot trade with itself")
+            out.append(pair)
+        return out
+
+    def _vector(self, value: Any, what: str, blank: float) -> FloatArray:
+        """Values over all products; those a Series leaves out get ``blank``."""
+        out = np.full(self.n, blank if isinstance(value, pd.Series | Mapping) else float(value))
+        if isinstance(value, pd.Series | Mapping):
+            for label, number in value.items():
+                out[self._product(label, what)] = float(number)
+        bad = ~(out >= 0)
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            raise ProblemError(f"{what}: {show(self.first.products[i])!r} is {float(out[i])!r}, expected >= 0")
+        return out
+
+    def _carried(self, trade: Trade, source: str, target: str, at: np.ndarray[Any, Any]) -> sp.csr_array:
+        """Transport used per unit shipped, in the row of the carrier."""
+        shape = (self.n, len(at))
+        if trade.transport is None:
+            return sp.csr_array(shape)
+        if trade.carrier is None:
+            raise ProblemError("trade: transport is given but no carrier; name the product that is transport")
+        for pair in trade.transport:
+            for region in pair:
+                self._region(region, "trade transport")
+        need = trade.transport.get((source, target), trade.transport.get((target, source)))
+        if need is None:
+            return sp.csr_array(shape)
+        amounts = self._vector(need, f"transport {source!r} to {target!r}", 0.0)[at]
+        row = np.full(len(at), self._product(trade.carrier, "trade carrier"))
+        return sp.csr_array((amounts, (row, np.arange(len(at)))), shape=shape)
+
+    def _limit(self, trade: Trade, source: str, target: str) -> FloatArray:
+        for pair in trade.limits or {}:
+            for region in pair:
+                self._region(region, "trade limits")
+        given = (trade.limits or {}).get((source, target), np.inf)
+        return self._vector(given, f"trade limit {source!r} to {target!r}", np.inf)
+
+    def _observed(self, trade: Trade) -> dict[tuple[str, str], FloatArray]:
+        out: dict[tuple[str, str], FloatArray] = {}
+        if trade.observed is None:
+            if trade.observed_only:
+                raise ProblemError("trade: observed_only needs the observed shipments")
+            return out
+        for (source, target), flows in trade.observed.groupby(level=[0, 1]):
+            pair = self._region(source, "trade observed"), self._region(target, "trade observed")
+            out[pair] = self._vector(flows.droplevel([0, 1]), f"observed trade {source!r} to {target!r}", 0.0)
+        return out
+
+    # ---- the economy -------------------------------------------------------------------------------------------------
+    def _economy(self, columns: Columns, base: list[Any]) -> Economy:
+        first, regions = self.first, list(self.regions)
+        techniques = columns.techniques(["region", "technique"])
+        indicators = [*base, *(f"{name} in {region}" for region in regions for name in base)]
+        units = [str(u) for u in first.indicator_units] if first.indicator_units is not None else [""] * len(base)
+        units = units * (1 + len(regions))
+        if self.trade is not None:
+            indicators += [f"{NET_IMPORTS} in {region}" for region in regions]
+            units += [first.unit if isinstance(first.unit, str) else ""] * len(regions)
+        aliases = dict(first.aliases)
+        aliases |= {f"{a} in {region}": f"{name} in {region}" for a, name in first.aliases.items() for region in regions}
+        return Economy(
+            name=self.name,
+            products=self.products,
+            techniques=techniques,
+            output_coefficients=columns.output(),
+            input_coefficients=columns.input(),
+            intensities=pd.DataFrame(columns.use(), pd.Index(indicators, dtype=object), techniques),
+            final_demand=self._demand(),
+            activity=pd.Series(columns.activity(), techniques),
+            capacities=pd.Series(columns.capacity(), techniques),
+            unit=first.unit if isinstance(first.unit, str) else self._stacked("unit"),
+            indicator_units=pd.Series(units, indicators, dtype=object),
+            aliases=aliases,
+            year=first.year,
+            licence=first.licence,
+            sources=[source for eco in self.regions.values() for source in eco.sources],
+            notes=[f"{len(regions)} regions" + (", each for itself" if self.trade is None else " that trade")],
+        )
+
+    def _stacked(self, field: str) -> pd.Series:
+        return pd.Series(np.concatenate([getattr(eco, field).to_numpy() for eco in self.regions.values()]), self.products)
+
+    def _demand(self) -> pd.DataFrame:
+        """Final demand by (region, category): what a region demands of its own supply of each product."""
+        parts = {}
+        for region, eco in self.regions.items():
+            for category in eco.final_demand.columns:
+                column = np.zeros(len(self.products))
+                column[self.at[region] * self.n :][: self.n] = eco.final_demand[category].to_numpy()
+                parts[(region, show(category))] = column
+        columns = pd.MultiIndex.from_tuples(list(parts), names=["region", "category"]) if parts else pd.Index([])
+        return pd.DataFrame(np.column_stack(list(parts.values())) if parts else None, self.products, columns)
+
+
+def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
+    """The regions of a multi-regional table as economies of their own, and the trade between them.
+
+    The technique of a sector in region r needs product i wherever it comes from, ``A_r[i, j] = sum_k A[(k, i), (r, j)]``,
+    and final demand of r for i is that for i of all origins. What was delivered from k to r, to its industries and its
+    final demand, is the observed shipment.
+
+    Returns (region -> Economy, Series of shipments by (from, to, product)), for :func:`join_regions` with
+    ``Trade(observed=...)``.
+    """
+    if not isinstance(eco.products, pd.MultiIndex) or eco.products.nlevels != 2 or not eco.is_square:
+        raise ProblemError(f"{eco.name!r}: expected a square table with products (region, sector)")
+    categories = eco.final_demand.columns
+    if not isinstance(categories, pd.MultiIndex):
+        raise ProblemError(f"{eco.name!r}: final demand does not say which region demands; expected (region, category)")
+    regions = list(dict.fromkeys(eco.products.get_level_values(0)))
+    sectors = list(dict.fromkeys(eco.products.get_level_values(1)))
+    G, n = len(regions), len(sectors)
+    if not eco.products.equals(pd.MultiIndex.from_product([regions, sectors])):
+        raise ProblemError(f"{eco.name!r}: not every region has the same sectors in the same order")
+    A, x = sp.csc_array(eco.input_coefficients), eco.activity.to_numpy()
+    fold = sp.csr_array(sp.kron(np.ones((1, G)), sp.eye_array(n)))
+    economies, flows = {}, {}
+    for r, region in enumerate(regions):
+        own = slice(r * n, (r + 1) * n)
+        columns = sp.csc_array(A[:, own])
+        mine = [label for label in categories if label[0] == region]
+        demanded = eco.final_demand[mine].to_numpy()
+        economies[region] = Economy(
+            name=f"{eco.name}, {region}",
+            products=(labels := pd.Index(sectors, name="product")),
+            techniques=labels,
+            output_coefficients=sp.eye_array(n, format="csr"),
+            input_coefficients=fold @ columns,
+            intensities=pd.DataFrame(eco.intensities.to_numpy()[:, own], eco.intensities.index, labels),
+            final_demand=pd.DataFrame(fold @ demanded, labels, [show(label[1:]) for label in mine]),
+            activity=pd.Series(x[own], labels),
+            unit=eco.unit if isinstance(eco.unit, str) else pd.Series(eco.unit.to_numpy()[own], labels),
+            indicator_units=eco.indicator_units,
+            aliases=dict(eco.aliases),
+            year=eco.year,
+            licence=eco.licence,
+            sources=eco.sources,
+        )
+        delivered = (columns @ x[own] + demanded.sum(axis=1)).reshape(G, n)
+        for k, source in enumerate(regions):
+            if k != r:
+                flows |= {(source, region, i): delivered[k, j] for j, i in enumerate(sectors) if delivered[k, j] > 0}
+    index = pd.MultiIndex.from_tuples(list(flows), names=["from", "to", "product"])
+    return economies, pd.Series(list(flows.values()), index, name="shipments", dtype=np.float64)
