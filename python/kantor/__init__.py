@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from .data.economy import Economy as Economy
     from .data.generators import expand as expand
     from .data.power_law import power_law as power_law
+    from .modelling.capital import Capital as Capital
+    from .modelling.capital import Storage as Storage
+    from .modelling.horizon import Horizon as Horizon
+    from .modelling.timeline import over_years as over_years
+    from .modelling.trade import Trade as Trade
+    from .modelling.trade import join_regions as join_regions
+    from .modelling.trade import regions_of as regions_of
     from .planning.folder import load_plan as load_plan
     from .planning.limits import Limit as Limit
     from .planning.objectives import Harmony as Harmony
@@ -54,6 +61,13 @@ if TYPE_CHECKING:
 
 # Public name -> module that defines it; a test holds this table and the imports above to each other.
 _HOME = {
+    "Capital": "modelling.capital",
+    "Storage": "modelling.capital",
+    "Horizon": "modelling.horizon",
+    "over_years": "modelling.timeline",
+    "Trade": "modelling.trade",
+    "join_regions": "modelling.trade",
+    "regions_of": "modelling.trade",
     "Economy": "data.economy",
     "Harmony": "planning.objectives",
     "Limit": "planning.limits",

@@ -23,6 +23,7 @@ ROUNDING = 1e-9
 def base_plan(eco: Economy, targets: Any) -> pd.Series:
     """Activity (m,) of the base-year technology that delivers ``targets`` (n,), anything :meth:`Economy.demand` takes.
 
+    * An economy with a ``reference_use``: the observed activity as it stands.
     * Square table, or a square one with added techniques: (I - A) x = y over the techniques that carry the labels of
       the products; added techniques stand still. The solution may be negative where the table or the targets are (a
       net import); it is returned as it is.
@@ -32,6 +33,8 @@ def base_plan(eco: Economy, targets: Any) -> pd.Series:
 
     Raises ProblemError if the observed activity does not deliver some product that is wanted.
     """
+    if eco.reference_use is not None:
+        return eco.activity.copy()
     y = eco.demand(targets)
     own = own_techniques(eco)
     if own is not None:

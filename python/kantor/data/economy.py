@@ -66,6 +66,8 @@ class Economy:
     demand_technology : category -> technology it belongs to
     total_categories : technology -> category that is its whole final demand; without one the categories add up to it
     product_names : Series over products with readable names; None: the labels themselves
+    reference_use : Series over indicators: the use that percentages of limits refer to, and with it the activity above
+        as base plan; None: the use of the plan that delivers the targets with the base technology
     expansion : set by ``expand``
     sources, notes : files read, and what the reader found or did
 
@@ -97,6 +99,7 @@ class Economy:
     demand_technology: dict[str, str] = field(default_factory=dict)
     total_categories: dict[str, str] = field(default_factory=dict)
     product_names: pd.Series | None = None
+    reference_use: pd.Series | None = None
     expansion: Expansion | None = None
     year: int | None = None
     licence: str = ""
@@ -162,6 +165,9 @@ class Economy:
                     f"alias {alias!r} stands for {indicator!r}, which is no indicator"
                     + suggest(indicator, self.intensities.index)
                 )
+        if self.reference_use is not None:
+            names = self.intensities.index
+            put("reference_use", pd.Series(aligned(self.reference_use, names, "reference use", "indicators"), names))
         put("aliases", {fold(alias): indicator for alias, indicator in self.aliases.items()})
 
     def _check_series(self, put: Any) -> None:
@@ -293,7 +299,7 @@ class Economy:
 
     def base_use(self, targets: Any) -> pd.Series:
         """Use of every indicator when the base technology delivers ``targets``: what limits are set relative to."""
-        return self.use(self.base_plan(targets))
+        return self.use(self.base_plan(targets)) if self.reference_use is None else self.reference_use.copy()
 
     def check_productive(self, tolerance: float = 1e-6) -> Any:
         """Proved bounds on the spectral radius, or who is at fault (kantor.data.base.productivity)."""

@@ -27,9 +27,9 @@ class Capital:
     ----------
     requirements : DataFrame assets x techniques: units of an asset that must stand per unit of activity, >= 0. Its
         index names the assets.
-    composition : DataFrame products x assets: products built into one unit of an asset. A mapping lead -> DataFrame says
-        how many years ahead of its first year of use each part is needed; a single table is needed ``gestation`` years
-        ahead.
+    composition : DataFrame products x assets: products built into one unit of an asset. A mapping lead -> DataFrame
+        says how many years ahead of its first year of use each part is needed; a single table is needed ``gestation``
+        years ahead.
     depreciation : share of an asset lost each year, in [0, 1]: number or Series by asset.
     initial : Series by asset: what stands in the first year; "base": what the base activity of the economy needs.
     gestation : years between the start of an investment and its first year of use, >= 1.
@@ -59,10 +59,13 @@ class Capital:
         """Capital tied to the technique that uses it: one asset for every pair (product, technique) with an entry.
 
         ``stocks``: products x techniques, units of the product that must stand per unit of activity.
-        ``depreciation``: number, or a table like ``stocks``. ``initial`` and ``terminal`` may be tables like ``stocks``.
+        ``depreciation``, ``initial`` and ``terminal`` may be tables like ``stocks``.
         """
         entries = sp.coo_array(np.asarray(stocks.to_numpy(), np.float64))
-        pairs = [(stocks.index[i], stocks.columns[j]) for i, j in zip(entries.row, entries.col, strict=True)]
+        pairs = [
+            (stocks.index[i], stocks.columns[j])
+            for i, j in zip(entries.row.tolist(), entries.col.tolist(), strict=True)
+        ]
         names = pd.Index([f"{show(i)} in {show(j)}" for i, j in pairs])
         k = np.arange(len(names))
         requirements = sp.csr_array((entries.data, (k, entries.col)), shape=(len(k), stocks.shape[1])).toarray()
@@ -214,9 +217,7 @@ def _terminal(value: Any, initial: FloatArray, labels: pd.Index) -> FloatArray:
     return _some(value, labels, "terminal stock")
 
 
-def _by_lead(
-    value: Any, gestation: int, rows: pd.Index, columns: pd.Index, what: str
-) -> dict[int, sp.csr_array]:
+def _by_lead(value: Any, gestation: int, rows: pd.Index, columns: pd.Index, what: str) -> dict[int, sp.csr_array]:
     tables = value if isinstance(value, Mapping) else {gestation: value}
     out = {}
     for lead, table in tables.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class Horizon:
             raise OptionError(f"years: got {self.years!r}, expected a number of years or the years")
         if self.first is not None and self.first != years[0]:
             raise OptionError(f"first: {self.first} is not the first of the years, {years[0]}")
-        for before, after in zip(years, years[1:], strict=False):
+        for before, after in pairwise(years):
             if after != before + 1:
                 raise OptionError(f"years: {after} does not follow {before}; a plan has every year from first to last")
         return years
@@ -78,7 +79,9 @@ class Horizon:
             given = [int(year) for year in wanted.columns]
             if sorted(given) != list(years):
                 raise ProblemError(f"targets: the table has the years {given}, the horizon {list(years)}")
-            return np.array([aligned(wanted.iloc[:, given.index(year)], eco.products, f"targets {year}") for year in years])
+            return np.array(
+                [aligned(wanted.iloc[:, given.index(year)], eco.products, f"targets {year}") for year in years]
+            )
         first = eco.demand(wanted).to_numpy(np.float64)
         growth = self.growth
         if isinstance(growth, pd.Series):
@@ -135,7 +138,7 @@ class Horizon:
             return None
         years, table = self.named(eco), self.minimum
         if isinstance(table, pd.Series):
-            table = pd.DataFrame({year: table for year in years})
+            table = pd.DataFrame(dict.fromkeys(years, table))
         unknown = table.index.difference(eco.techniques)
         if len(unknown):
             raise ProblemError(f"minimum: {show(unknown[0])!r} is none of the techniques")
@@ -147,4 +150,3 @@ class Horizon:
             j, k = (int(i) for i in np.argwhere(~(full >= 0) | ~np.isfinite(full))[0])
             raise ProblemError(f"minimum: {show(eco.techniques[j])!r} in {years[k]} is {full[j, k]!r}, expected >= 0")
         return np.ascontiguousarray(full.T)
-

@@ -36,8 +36,10 @@ OBLIGATIONS = "obligations"
 LEVELS = ("year", "account")
 
 
-def over_years(eco: Economy, horizon: Horizon) -> Economy:
+def over_years(eco: Economy, horizon: Horizon, base: pd.Series | None = None) -> Economy:
     """The economy over the years of a horizon, as one larger economy.
+
+    ``base``: activity of the techniques that counts as the base of every year; None: the observed activity.
 
     Its final demand is that of ``eco`` in every year, grown by ``horizon.growth``; its indicators are those of ``eco``
     summed over the years, and once more for every year by the name "indicator year". Where something must be left at
@@ -48,7 +50,12 @@ def over_years(eco: Economy, horizon: Horizon) -> Economy:
     >>> two.products.tolist()[:2], two.n_techniques
     ([(2027, 'product', 'wheat'), (2027, 'product', 'cloth')], 4)
     """
-    return _Timeline(eco, horizon).build()
+    return _Timeline(eco, horizon, base).build()
+
+
+def place_targets(eco: Economy, horizon: Horizon, by_year: FloatArray) -> FloatArray:
+    """A vector over the products of :func:`over_years` from targets (years, products of ``eco``)."""
+    return _Timeline(eco, horizon, None).place(by_year)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class _Rows:
 
 
 class _Timeline:
-    def __init__(self, eco: Economy, horizon: Horizon):
+    def __init__(self, eco: Economy, horizon: Horizon, base: pd.Series | None):
         self.eco, self.horizon = eco, horizon
         self.years = horizon.named(eco)
         self.beyond = self.years[-1] + 1
@@ -74,7 +81,8 @@ class _Timeline:
         self.least = np.zeros((len(self.years), eco.n_techniques)) if least is None else least
         self.levels = max(eco.products.nlevels, eco.techniques.nlevels)
         self.rows = self._lay_out()
-        self.base = np.maximum(eco.activity.to_numpy(np.float64), 0.0)
+        observed = eco.activity if base is None else base
+        self.base = np.maximum(observed.to_numpy(np.float64), 0.0)
 
     # ---- rows ------------------------------------------------------------------------------------------------------
     def _lay_out(self) -> _Rows:
@@ -177,9 +185,7 @@ class _Timeline:
                     if year >= used
                 ],
                 input=[(self.rows.goods[used - lead], table) for lead, table in capital.composition.items()],
-                use=[
-                    part for lead, table in capital.intensities.items() for part in self._effort(used - lead, table)
-                ],
+                use=[part for lead, table in capital.intensities.items() for part in self._effort(used - lead, table)],
             )
 
     def _store(self, columns: Columns, storage: StorageArrays) -> None:
@@ -224,16 +230,15 @@ class _Timeline:
             return False
         last = columns.n_indicators - 1
         one = sp.csr_array(np.ones((1, 1)))
-        columns.add(
-            self._labels(self.years[-1], "leave", [""]), input=owed, use=[(last, one)], capacity=1.0, activity=1.0
-        )
+        columns.add(self._labels(self.years[-1], "leave", [""]), input=owed, use=[(last, one)], activity=1.0)
         return True
 
     # ---- the economy -----------------------------------------------------------------------------------------------
     def _economy(self, columns: Columns, obliged: bool) -> Economy:
         eco, years = self.eco, self.years
         products = self._products()
-        names = ["year", "action", *(name or f"label {k}" for k, name in enumerate(products.names[2:]))]
+        given = eco.techniques.names if eco.techniques.nlevels == self.levels else products.names[2:]
+        names = ["year", "action", *(str(name or f"label {k}") for k, name in enumerate(given))]
         techniques = columns.techniques(names)
         base = list(eco.intensities.index)
         indicators = [*base, *(f"{name} {year}" for year in years for name in base), OBLIGATIONS]
@@ -254,6 +259,7 @@ class _Timeline:
             final_demand=self._demand(products),
             activity=pd.Series(columns.activity(), techniques),
             capacities=pd.Series(columns.capacity(), techniques),
+            reference_use=pd.Series(self._reference(len(indicators)), pd.Index(indicators, dtype=object)),
             unit=self._units(products),
             indicator_units=pd.Series(units, indicators, dtype=object),
             aliases=aliases,
@@ -263,6 +269,12 @@ class _Timeline:
             sources=eco.sources,
             notes=[*eco.notes, f"{len(years)} years, {years[0]}-{years[-1]}"],
         )
+
+    def _reference(self, count: int) -> FloatArray:
+        """What the base activity uses with the first technology, in every year and in total; obligations are 1."""
+        once = self.eco.intensities.to_numpy() @ self.base
+        every = np.concatenate([len(self.years) * once, np.tile(once, len(self.years))])
+        return np.append(every, 1.0)[:count]
 
     def place(self, by_year: FloatArray) -> FloatArray:
         """A vector over all rows from values (years, products)."""

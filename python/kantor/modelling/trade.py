@@ -32,8 +32,8 @@ class Trade:
     Parameters
     ----------
     goods : products that may be shipped, or "all"
-    transport : (from, to) -> Series over products: units of transport needed to ship one unit of each; products it leaves
-        out take none. A pair given in one direction only serves both.
+    transport : (from, to) -> Series over products: units of transport needed to ship one unit of each; products it
+        leaves out take none. A pair given in one direction only serves both.
     carrier : the product that is transport, supplied by the exporting region; needed if ``transport`` is given
     limits : (from, to) -> Series over products, or number: most that is shipped; pairs not named are unlimited
     pairs : pairs (from, to) that trade; None: all
@@ -59,8 +59,8 @@ def join_regions(regions: Mapping[str, Economy], trade: Trade | None = None, nam
     """One economy of several regions that may trade; products are (region, product).
 
     ``regions``: name -> economy; all have the same products and indicators, each its own techniques, demand, activity
-    and capacities. ``trade``: None is autarky. Indicators are summed over the regions, and once more for each by the name
-    "indicator in region".
+    and capacities. ``trade``: None is autarky. Indicators are summed over the regions, and once more for each by the
+    name "indicator in region".
 
     Raises ProblemError for products that differ, unknown regions or products, a region that nobody trades with.
 
@@ -122,7 +122,7 @@ class _World:
         pairs = self._pairs(trade)
         lonely = set(self.regions) - {region for pair in pairs for region in pair}
         if lonely and len(self.regions) > 1:
-            raise ProblemError(f"trade: no pair names the region {sorted(lonely)[0]!r}; leave it out or give it a partner")
+            raise ProblemError(f"trade: no pair names the region {min(lonely)!r}; leave it out or give it a partner")
         seen = self._observed(trade)
         for source, target in pairs:
             flow = seen.get((source, target), np.zeros(self.n))
@@ -211,7 +211,8 @@ class _World:
             if trade.observed_only:
                 raise ProblemError("trade: observed_only needs the observed shipments")
             return out
-        for (source, target), flows in trade.observed.groupby(level=[0, 1]):
+        for key, flows in trade.observed.groupby(level=[0, 1]):
+            source, target = key  # type: ignore[misc,str-unpack]
             pair = self._region(source, "trade observed"), self._region(target, "trade observed")
             out[pair] = self._vector(flows.droplevel([0, 1]), f"observed trade {source!r} to {target!r}", 0.0)
         return out
@@ -227,7 +228,7 @@ class _World:
             indicators += [f"{NET_IMPORTS} in {region}" for region in regions]
             units += [first.unit if isinstance(first.unit, str) else ""] * len(regions)
         aliases = dict(first.aliases)
-        aliases |= {f"{a} in {region}": f"{name} in {region}" for a, name in first.aliases.items() for region in regions}
+        aliases |= {f"{a} in {r}": f"{name} in {r}" for a, name in first.aliases.items() for r in regions}
         return Economy(
             name=self.name,
             products=self.products,
@@ -248,7 +249,9 @@ class _World:
         )
 
     def _stacked(self, field: str) -> pd.Series:
-        return pd.Series(np.concatenate([getattr(eco, field).to_numpy() for eco in self.regions.values()]), self.products)
+        return pd.Series(
+            np.concatenate([getattr(eco, field).to_numpy() for eco in self.regions.values()]), self.products
+        )
 
     def _demand(self) -> pd.DataFrame:
         """Final demand by (region, category): what a region demands of its own supply of each product."""
@@ -265,9 +268,9 @@ class _World:
 def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
     """The regions of a multi-regional table as economies of their own, and the trade between them.
 
-    The technique of a sector in region r needs product i wherever it comes from, ``A_r[i, j] = sum_k A[(k, i), (r, j)]``,
-    and final demand of r for i is that for i of all origins. What was delivered from k to r, to its industries and its
-    final demand, is the observed shipment.
+    The technique of a sector in region r needs product i wherever it comes from,
+    ``A_r[i, j] = sum_k A[(k, i), (r, j)]``, and final demand of r for i is that for i of all origins. What was delivered
+    from k to r, to its industries and its final demand, is the observed shipment.
 
     Returns (region -> Economy, Series of shipments by (from, to, product)), for :func:`join_regions` with
     ``Trade(observed=...)``.
@@ -284,7 +287,8 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
         raise ProblemError(f"{eco.name!r}: not every region has the same sectors in the same order")
     A, x = sp.csc_array(eco.input_coefficients), eco.activity.to_numpy()
     fold = sp.csr_array(sp.kron(np.ones((1, G)), sp.eye_array(n)))
-    economies, flows = {}, {}
+    economies: dict[str, Economy] = {}
+    flows: dict[tuple[str, str, Any], float] = {}
     for r, region in enumerate(regions):
         own = slice(r * n, (r + 1) * n)
         columns = sp.csc_array(A[:, own])

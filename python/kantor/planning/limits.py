@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -39,15 +39,18 @@ class Limit:
     indicator : name or alias; by default the limit's own name.
     at_most, at_least : number or text.
     unit : if given, must be the indicator's unit; for numbers whose unit should be checked.
+    over : in a plan over several years, "each" year by itself or the "total" of all years. With "each", ``at_most`` and
+        ``at_least`` may be mappings year -> bound; years they do not name are free.
 
     >>> Limit(at_most="-10%").at_most
     '-10%'
     """
 
     indicator: str | None = None
-    at_most: Bound = None
-    at_least: Bound = None
+    at_most: Any = None
+    at_least: Any = None
     unit: str | None = None
+    over: Literal["each", "total"] = "each"
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,9 @@ class MaxScale(Objective):
     weights : number, Series or mapping by product, array (n,), optional
         A product with weight 2 is delivered at 2t times its target, one with weight 0 drops out of the basket.
         Products that a Series or mapping leaves out weigh 1. Weights are finite and >= 0.
+    each : str, optional
+        A level of the products' index, as "year" or "region": not one scale for all, but one for each of its labels,
+        and the largest weighted sum of these scales. ``shares`` maps labels to weights; those it leaves out weigh 1.
 
     Sources: Kantorovich, Mathematical Methods of Organizing and Planning Production (1939); Koopmans (1951).
 
@@ -85,6 +88,8 @@ class MaxScale(Objective):
     """
 
     weights: Weights = None
+    each: str | None = None
+    shares: Mapping[Any, float] | None = None
     name: ClassVar[str] = "max-scale"
 
     def compile(self, economy: Economy, targets: FloatArray) -> CompiledObjective:

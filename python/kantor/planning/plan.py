@@ -15,6 +15,8 @@ import scipy.sparse as sp
 from ..data.economy import Economy
 from ..data.labels import show, show_some
 from ..errors import OptionError, ProblemError
+from ..modelling.deliveries import with_deliveries
+from ..modelling.horizon import Horizon
 from ..solvers.dispatch import ProgramSolution, solve_program
 from ..solvers.productive import check_productive
 from ..solvers.program import PlanningProgram
@@ -22,6 +24,7 @@ from .limits import Bound, Limit, ResolvedLimit, resolve_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
 from .wording import about_negative_targets, entry_in_labels, in_labels
+from .years import spread
 
 if TYPE_CHECKING:
     from .diagnose import Diagnosis
@@ -38,6 +41,9 @@ class Plan:
         (domestic or total inputs) makes the plan use that table, and a note says so.
     objective : MaxScale() by default; see :mod:`kantor.planning.objectives`.
     limits : name -> number, "102%", "-5%", or Limit; see :mod:`kantor.planning.limits`.
+    horizon : several years with capital and stocks, see :class:`kantor.Horizon`. Targets are then those of the first
+        year, or a table products x years; limits hold in each year (see :class:`kantor.Limit`, ``over``); techniques
+        and products carry (year, action or account, label), and capacities name them so.
     capacities : largest activity by technique (Series, mapping) or for all (array (m,)); it replaces the economy's own
         for the techniques named.
     name : for titles and files.
@@ -64,6 +70,7 @@ class Plan:
         limits: Mapping[str, Bound | Limit] | None = None,
         capacities: Any = None,
         name: str | None = None,
+        horizon: Horizon | None = None,
     ) -> None:
         if not isinstance(economy, Economy):
             raise ProblemError(f"economy: got {type(economy).__name__}, expected an Economy")
@@ -74,14 +81,22 @@ class Plan:
             raise OptionError(
                 f"objective: got {self.objective!r}, expected MaxScale(), Harmony(), MinimiseUse(...), ..."
             )
+        changed, technology = (economy if self.economy is not economy else None), self.economy.technology
+        if horizon is not None:
+            self.economy, wanted, limits = spread(self.economy, wanted, limits, horizon)
+        elif any(isinstance(limit, Limit) and limit.over == "total" for limit in (limits or {}).values()):
+            raise OptionError("limits: over='total' needs a plan over several years (horizon=...)")
+        if isinstance(self.objective, MaxScale) and self.objective.each is not None:
+            basket = self.economy.demand(wanted)
+            self.economy, wanted = with_deliveries(self.economy, basket, self.objective.each, self.objective.shares)
         self.targets = self.economy.demand(wanted).rename("target")
         self.name = name or f"{self.economy.name}, {self.objective.name}"
         self.notes: list[str] = []
         self._no_base = ""
-        if self.economy is not economy:
+        if changed is not None:
             self.notes.append(
-                f"the targets {wanted!r} belong to technology {self.economy.technology!r}, so the plan uses that table "
-                f"instead of {economy.technology!r}"
+                f"the targets {targets!r} belong to technology {technology!r}, so the plan uses that table instead of "
+                f"{changed.technology!r}"
             )
         self.capacities = _capacities(capacities, self.economy)
         self.stated_limits = dict(limits or {})
@@ -114,6 +129,8 @@ class Plan:
     @cached_property
     def base_use(self) -> pd.Series | None:
         """Use of every indicator by the base plan, to which percentages refer; None where there is no base plan."""
+        if self.economy.reference_use is not None:
+            return self.economy.reference_use
         return None if self.base_activity is None else self.economy.use(self.base_activity)
 
     # ---- to arrays -------------------------------------------------------------------------------------------

@@ -65,7 +65,9 @@ def restate(
         reasons += _different("capacity", own, capacity, economy.techniques, "the stored economy")
     reasons += _invalid(targets, weights, capacity)
     base = _base_plan(economy, targets)
-    use = None if base is None else pd.Series(economy.intensities.to_numpy() @ base, economy.intensities.index)
+    use = economy.reference_use
+    if use is None and base is not None:
+        use = pd.Series(economy.intensities.to_numpy() @ base, economy.intensities.index)
     reasons += _wrong_limits(limits, economy, use)
     reasons += _wrong_base(limits, tables["use"], use)
     return Statement(_problem(economy, objective, targets, weights, capacity, limits), base, reasons)
@@ -190,6 +192,8 @@ def _bound(written: Any, absent: float, base: float) -> float:
 
 def _base_plan(economy: Economy, targets: FloatArray) -> FloatArray | None:
     """Activity of the base plan; square technologies are solved here, others by kantor.data. None: there is none."""
+    if economy.reference_use is not None:
+        return economy.activity.to_numpy(np.float64)
     own = own_techniques(economy)
     if own is None:
         try:

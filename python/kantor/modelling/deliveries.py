@@ -1,0 +1,87 @@
+"""Baskets delivered one by one: the targets of each year, or each region, become a technique of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..data.economy import Economy
+from ..errors import OptionError, ProblemError, suggest
+from .columns import Columns
+
+FULFILMENT = "fulfilment"
+
+
+def with_deliveries(
+    eco: Economy, targets: pd.Series, level: str, weights: Mapping[Any, float] | pd.Series | None = None
+) -> tuple[Economy, pd.Series]:
+    """The economy with one technique "deliver" for each label of an index level of its products, and what to target.
+
+    The technique of group g uses the targets of the group's products and makes weight_g (1 if not named) of the product
+    "fulfilment". The largest scale of one unit of fulfilment is then ``max sum_g weight_g tau_g`` with tau_g the common
+    scale of group g alone: its activity. With the level "year" this is Cockshott's objective for a five-year plan.
+
+    Returns the economy and the targets over its products.
+    """
+    names = list(eco.products.names)
+    if level not in names:
+        raise OptionError(f"each: {level!r} is no level of the products" + suggest(level, [str(n) for n in names]))
+    wanted = targets.to_numpy(np.float64)
+    if (wanted < 0).any():
+        raise ProblemError(
+            f"targets: {(wanted < 0).sum()} are negative; baskets delivered one by one need targets >= 0"
+        )
+    n, depth = eco.n_goods, eco.products.nlevels
+    groups = list(dict.fromkeys(eco.products.get_level_values(level)[wanted > 0]))
+    factors = {} if weights is None else dict(weights)
+    unknown = [g for g in factors if g not in groups]
+    if unknown:
+        raise OptionError(f"weights: {unknown[0]!r} is none of {', '.join(map(str, groups))}")
+    factor = np.array([float(factors.get(g, 1.0)) for g in groups])
+    if not (np.isfinite(factor) & (factor >= 0)).all() or not factor.any():
+        raise OptionError("weights: expected finite numbers >= 0, at least one positive")
+    member = eco.products.get_level_values(level)
+    baskets = np.column_stack([np.where(member == g, wanted, 0.0) for g in groups])
+    columns = Columns(n + 1, len(eco.intensities))
+    place = names.index(level)
+    columns.add(
+        list(eco.techniques),
+        output=[(0, eco.output_coefficients)],
+        input=[(0, eco.input_coefficients)],
+        use=[(0, sp.csr_array(eco.intensities.to_numpy()))] if len(eco.intensities) else [],
+        capacity=np.inf if eco.capacities is None else eco.capacities.to_numpy(),
+        activity=eco.activity.to_numpy(),
+    )
+    label = lambda g: tuple(  # noqa: E731
+        g if k == place else ("deliver" if k == depth - 1 or names[k] == "account" else "") for k in range(depth)
+    )
+    columns.add([label(g) for g in groups], output=[(n, sp.csr_array(factor.reshape(1, -1)))], input=[(0, baskets)])
+    blank: tuple[Any, ...] = (groups[-1], *[FULFILMENT] * (depth - 1)) if place == 0 else (FULFILMENT,) * depth
+    products = pd.MultiIndex.from_tuples([*eco.products, blank], names=names)
+    techniques = columns.techniques([str(name) for name in eco.techniques.names])
+    grown = lambda table, fill: pd.Series([*table.to_numpy(), fill], products)  # noqa: E731
+    larger = eco.replace(
+        products=products,
+        techniques=techniques,
+        output_coefficients=columns.output(),
+        input_coefficients=columns.input(),
+        intensities=pd.DataFrame(columns.use(), eco.intensities.index, techniques),
+        final_demand=pd.DataFrame(
+            np.vstack([eco.final_demand.to_numpy(), np.zeros((1, eco.final_demand.shape[1]))]),
+            products,
+            eco.final_demand.columns,
+        ),
+        activity=pd.Series(columns.activity(), techniques),
+        capacities=pd.Series(columns.capacity(), techniques),
+        technologies={},
+        technology=None,
+        unit=eco.unit if isinstance(eco.unit, str) else grown(eco.unit, "1"),
+        product_names=None if eco.product_names is None else grown(eco.product_names, FULFILMENT),
+    )
+    aim = np.zeros(n + 1)
+    aim[n] = 1.0
+    return larger, pd.Series(aim, products, name="target")

@@ -1,0 +1,123 @@
+"""Regions that trade: the published world trade model, and an identity of every multi-regional table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kantor as kt
+from kantor.errors import ProblemError
+
+
+def three_regions(case):
+    given = case["inputs"]
+    sectors, factors = given["sectors"], ["labour", "land", "capital"]
+    regions, limits, prices = {}, {}, {}
+    for k, name in enumerate(given["regions"]):
+        regions[name] = kt.Economy.from_arrays(
+            input=pd.DataFrame(given["A"][k], sectors, sectors),
+            intensities=pd.DataFrame(given["factors"][k], factors, sectors),
+            demand=np.array(given["final_demand"][k], float),
+        )
+        for f, factor in enumerate(factors):
+            limits[f"{factor} in {name}"] = given["factor_limits"][k][f]
+            prices[f"{factor} in {name}"] = given["factor_prices"][k][f]
+    transport = {
+        tuple(given["regions"][r] for r in pair["regions"]): pd.Series(pair["need"], sectors)
+        for pair in given["transport_per_unit_traded"]
+    }
+    trade = kt.Trade(transport=transport, carrier=sectors[given["transport_sector"]])
+    return regions, trade, limits, kt.MinimiseUse(prices)
+
+
+def test_world_trade_model(case):
+    case = case("world_trade_model_3_regions")
+    regions, trade, limits, objective = three_regions(case)
+    world = kt.join_regions(regions, trade)
+    result = kt.Plan(world, "total", objective, limits=limits).solve(1e-9)
+    expected = case["expected"]
+    assert result.status is kt.Status.OPTIMAL
+    assert result.objective == pytest.approx(expected["objective"], rel=1e-7)
+    names, sectors = case["inputs"]["regions"], case["inputs"]["sectors"]
+    for k, region in enumerate(names):
+        own = [(region, sector) for sector in sectors]
+        np.testing.assert_allclose(result.activity[own], expected["output"][k], rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(result.prices[own], expected["prices"][k], rtol=1e-6)
+
+
+def test_autarky_costs_more(case):
+    regions, trade, limits, objective = three_regions(case("world_trade_model_3_regions"))
+    open_limits = {name: 10.0 * bound for name, bound in limits.items()}
+    alone = kt.Plan(kt.join_regions(regions), "total", objective, limits=open_limits).solve(1e-8)
+    together = kt.Plan(kt.join_regions(regions, trade), "total", objective, limits=open_limits).solve(1e-8)
+    assert alone.objective > 1.05 * together.objective
+
+
+def mrio(seed=0, G=3, n=4):
+    rng = np.random.default_rng(seed)
+    labels = pd.MultiIndex.from_product([["N", "S", "W"][:G], [f"s{k}" for k in range(n)]], names=["region", "sector"])
+    A = rng.uniform(0.0, 0.5 / (G * n), (G * n, G * n)) * (rng.uniform(size=(G * n, G * n)) < 0.7)
+    Y = pd.DataFrame(
+        rng.uniform(0.0, 5.0, (G * n, G)), labels, pd.MultiIndex.from_product([["N", "S", "W"][:G], ["all"]])
+    )
+    hours = pd.DataFrame(rng.uniform(0.1, 1.0, (1, G * n)), ["hours"], labels)
+    return kt.Economy.from_mrio(A=pd.DataFrame(A, labels, labels), Y=Y, S=hours)
+
+
+def test_observed_trade_closes_every_balance():
+    eco = mrio()
+    regions, shipments = kt.regions_of(eco)
+    world = kt.join_regions(regions, kt.Trade(observed=shipments, observed_only=True))
+    net = world.net_output @ world.activity.to_numpy()
+    demanded = world.final_demand.to_numpy().sum(axis=1)
+    np.testing.assert_allclose(net, demanded, rtol=1e-9, atol=1e-9)
+    imports = world.use(world.activity)[[f"net imports in {name}" for name in regions]]
+    assert imports.sum() == pytest.approx(0.0, abs=1e-9)
+    assert world.use(world.activity)["hours"] == pytest.approx(eco.use(eco.activity)["hours"])
+
+
+def test_balanced_trade_is_a_limit():
+    regions, shipments = kt.regions_of(mrio())
+    world = kt.join_regions(regions, kt.Trade(observed=shipments))
+    total = float(world.use(world.activity)["hours"])
+    limits = {f"net imports in {name}": 0.0 for name in regions} | {"hours": total}
+    bound = kt.Plan(world, "total", limits=limits).solve(1e-6)
+    free = kt.Plan(world, "total", limits={"hours": total}).solve(1e-6)
+    assert bound.objective <= free.objective * (1 + 1e-6)
+    assert bound.use["use"][list(limits)[:-1]].max() <= 1e-6 * total
+
+
+def test_regions_over_years():
+    regions, shipments = kt.regions_of(mrio())
+    world = kt.join_regions(regions, kt.Trade(observed=shipments))
+    total = float(world.use(world.activity)["hours"])
+    result = kt.Plan(world, "total", limits={"hours": total}, horizon=kt.Horizon(years=2)).solve(1e-6)
+    once = kt.Plan(world, "total", limits={"hours": total}).solve(1e-6)
+    assert result.objective == pytest.approx(once.objective, rel=5e-6)
+    assert result.activity.index.names == ["year", "action", "region", "technique"]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"goods": ["s9"]}, "'s9' is none of the products"),
+        ({"pairs": [("N", "X")]}, "'X' is none of the regions"),
+        ({"pairs": [("N", "S")]}, "no pair names the region 'W'"),
+        ({"pairs": [("N", "N"), ("S", "W")]}, "trade with itself"),
+        ({"transport": {("N", "S"): pd.Series({"s0": 0.1})}}, "no carrier"),
+        ({"transport": {("N", "S"): pd.Series({"s0": -0.1})}, "carrier": "s1"}, "'s0' is -0.1"),
+        ({"observed_only": True}, "observed_only needs"),
+    ],
+)
+def test_what_is_refused(options, match):
+    regions, _ = kt.regions_of(mrio())
+    with pytest.raises(ProblemError, match=match):
+        kt.join_regions(regions, kt.Trade(**options))
+
+
+def test_regions_must_fit():
+    regions, _ = kt.regions_of(mrio())
+    other = kt.Economy.from_iot(A=[[0.1]], Y=[1.0], labels=["s0"])
+    with pytest.raises(ProblemError, match="its products differ"):
+        kt.join_regions({**regions, "X": other}, kt.Trade())
