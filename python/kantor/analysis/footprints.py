@@ -88,7 +88,8 @@ class Footprints:
         self._home = self._regions.get_indexer(region)
         self._columns: pd.Index
         if several:
-            code, sectors = pd.factorize(products.droplevel([0]))
+            rest: Any = products.droplevel(0)  # type: ignore[arg-type]
+            code, sectors = pd.factorize(rest)
             self._columns = pd.MultiIndex.from_tuples(
                 [(c, *s) if isinstance(s, tuple) else (c, s) for c in self._regions for s in sectors],
                 names=products.names,

@@ -269,8 +269,8 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
     """The regions of a multi-regional table as economies of their own, and the trade between them.
 
     The technique of a sector in region r needs product i wherever it comes from,
-    ``A_r[i, j] = sum_k A[(k, i), (r, j)]``, and final demand of r for i is that for i of all origins. What was delivered
-    from k to r, to its industries and its final demand, is the observed shipment.
+    ``A_r[i, j] = sum_k A[(k, i), (r, j)]``, and final demand of r for i is that for i of all origins. What was
+    delivered from k to r, to its industries and its final demand, is the observed shipment.
 
     Returns (region -> Economy, Series of shipments by (from, to, product)), for :func:`join_regions` with
     ``Trade(observed=...)``.
