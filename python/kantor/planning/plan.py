@@ -20,6 +20,7 @@ from ..modelling.horizon import Horizon
 from ..solvers.dispatch import ProgramSolution, solve_program
 from ..solvers.productive import check_productive
 from ..solvers.program import PlanningProgram
+from ..solvers.rigour import gamma
 from .limits import Bound, Limit, ResolvedLimit, resolve_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
@@ -101,7 +102,7 @@ class Plan:
         self.capacities = _capacities(capacities, self.economy)
         self.stated_limits = dict(limits or {})
         self.compiled: CompiledObjective = self.objective.compile(self.economy, self.targets.to_numpy())
-        if self.economy.is_square and not _uses_less_than_it_makes(self.economy.input_coefficients):
+        if self.economy.is_square and not self._surely_productive():
             check_productive(self.economy.input_coefficients, labels=self.economy.products)
         self.limits: list[ResolvedLimit] = resolve_limits(limits, self.economy, self.base_use, self._no_base)
         self._note_targets()
@@ -132,6 +133,11 @@ class Plan:
         if self.economy.reference_use is not None:
             return self.economy.reference_use
         return None if self.base_activity is None else self.economy.use(self.base_activity)
+
+    def _surely_productive(self) -> bool:
+        """Whether a glance shows that a square economy is productive: cheap columns, or a base plan that proves it."""
+        A, base = self.economy.input_coefficients, self.base_activity
+        return _uses_less_than_it_makes(A) or (base is not None and _leaves_a_rest(A, base.to_numpy()))
 
     # ---- to arrays -------------------------------------------------------------------------------------------
     def compile(self) -> PlanningProgram:
@@ -266,7 +272,19 @@ class Plan:
 
 def _uses_less_than_it_makes(A: sp.csr_array) -> bool:
     """Whether every column of |A| sums to less than 1, as in tables in money: then the economy is productive."""
-    return bool((np.bincount(A.indices, weights=np.abs(A.data), minlength=A.shape[1]) < 1.0).all())
+    return bool((_magnitudes(A).T @ np.ones(A.shape[0]) < 1.0).all())
+
+
+def _leaves_a_rest(A: sp.csr_array, x: np.ndarray) -> bool:
+    """Whether x > 0 and x > |A| x beyond all rounding: then |A| has a spectral radius below 1 (Collatz, Wielandt)."""
+    if not (x > 0.0).all():
+        return False
+    used = _magnitudes(A) @ x
+    return bool((x - used > gamma(np.diff(A.indptr) + 3) * (x + used)).all())
+
+
+def _magnitudes(A: sp.csr_array) -> sp.csr_array:
+    return abs(A) if A.nnz and A.data.min() < 0.0 else A
 
 
 def _capacities(capacities: Any, economy: Economy) -> pd.Series:

@@ -20,6 +20,7 @@ from ..errors import OptionError, ProblemError, suggest
 from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible, relative_gap
 from .evaluate import Evaluator
 from .options import StoppingCriteria
+from .plain_units import PlainUnits
 from .problem import FloatArray
 from .program import PlanningProgram
 from .reduced import ReducedAnswer, reducible, solve_reduced
@@ -113,8 +114,15 @@ def solve_program(
     if method not in METHODS:
         raise OptionError(f"method: {method!r} is unknown{suggest(method, METHODS)}")
     stopping = StoppingCriteria(tolerance=tolerance, iteration_limit=iteration_limit, time_limit_s=time_limit_s)
-    run = _Run(program, stopping, method, get_backend(backend), _start(program, warm_start), on_progress)
-    return run.solve()
+    start = _start(program, warm_start)
+    kernels = get_backend(backend)
+    units = PlainUnits.of(program)
+    inner = None if units is None else units.enter(program)
+    if units is None or inner is None:
+        return _Run(program, stopping, method, kernels, start, on_progress).solve()
+    tell = None if on_progress is None else units.leave_progress(on_progress)
+    start = None if start is None else units.enter_start(start)
+    return units.leave(_Run(inner, stopping, method, kernels, start, tell).solve())
 
 
 class _Run:

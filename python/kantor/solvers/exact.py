@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from ..errors import BackendUnavailable, OptionError, ProblemError
 from .options import StoppingCriteria
 from .problem import FloatArray, LinearProgram
+from .rational import Basis
 from .solution import Status
 
 # HiGHS drops matrix entries at or below this; smaller ones are refused here instead.
@@ -130,3 +131,16 @@ def _least_violation_duals(highspy: Any, lp: LinearProgram, stopping: StoppingCr
 def _vector(values: Any, length: int) -> FloatArray:
     vector = np.asarray(values, dtype=np.float64)
     return vector if vector.shape == (length,) else np.full(length, np.nan)
+
+
+def optimal_basis(lp: LinearProgram, stopping: StoppingCriteria) -> tuple[Status, Basis | None]:
+    """(status, basis) of the simplex method without presolve; no basis unless it ends optimal."""
+    highspy = import_highspy()
+    solver = _run(highspy, lp, stopping, presolve=False)
+    status, _ = _status(highspy, solver)
+    if status is not Status.OPTIMAL:
+        return status, None
+    kinds, found = highspy.HighsBasisStatus, solver.getBasis()
+    place = {kinds.kLower: -1, kinds.kBasic: 0, kinds.kUpper: 1, kinds.kZero: -1, kinds.kNonbasic: -1}
+    columns, rows = ([place[s] for s in part] for part in (found.col_status, found.row_status))
+    return status, Basis(np.array(columns, dtype=np.int8), np.array(rows, dtype=np.int8))

@@ -96,13 +96,14 @@ def one_sided_solve(
 ) -> FloatArray | None:
     """x with side * (x - M x - d) about ``interior`` times throughput on every row, M = A or A'; None if that fails.
 
-    Krylov solves measure residuals in the 2-norm, which says nothing about rows in small units. Plain sweeps
-    x <- M x + d after each solve spread the accuracy to every row; the aim is then checked row by row. ``start`` is
-    the solution, if it is known already.
+    d is (n,) or, for k systems at once, (n, k). Krylov solves measure residuals in the 2-norm, which says nothing about
+    rows in small units. Plain sweeps x <- M x + d after each solve spread the accuracy to every row; the aim is then
+    checked row by row. ``start`` is the solution, if it is known already.
     """
     M = sp.csr_array(A.T) if transpose else A
     size = _magnitude(M)
     margin = np.maximum(interior, 4.0 * gamma(np.diff(M.indptr) + 4))
+    margin = margin.reshape(-1, *[1] * (d.ndim - 1))
     active = reach(M, d != 0.0)
     x = np.where(active, _leontief(M, d, 1e-10, backend) if start is None else start, 0.0)
     for _ in range(2):

@@ -202,6 +202,8 @@ def _matrix(name: str, value: Any, shape: tuple[int | None, int] | None = None) 
 
 
 def _out_of_range(data: FloatArray) -> np.ndarray[Any, Any]:
+    if data.size and data.min() >= SMALLEST_DATUM and data.max() <= LARGEST_DATUM:
+        return np.zeros(data.shape, bool)  # the usual case, without large temporaries
     size = np.abs(data)
     return ~((size == 0.0) | ((size >= SMALLEST_DATUM) & (size <= LARGEST_DATUM)))
 

@@ -74,6 +74,8 @@ class SquareEconomy:
 
 def suppliers(program: PlanningProgram) -> np.ndarray[Any, Any]:
     """(m,) techniques that make one good out of nothing, at no cost, up to a finite capacity."""
+    if not np.isfinite(program.capacity).any():
+        return np.zeros(program.shape[1], bool)
     inputs = np.bincount(program.input.indices, minlength=program.shape[1])
     use = np.bincount(program.resource_use.indices, minlength=program.shape[1])
     return (program.producer_of >= 0) & (inputs + use == 0) & np.isfinite(program.capacity) & (program.cost == 0.0)

@@ -47,6 +47,9 @@ def least_surplus(
 
     content (k, n) M, cost (n,) v, demand (n,) y, lower and upper (k,), infinite where there is no limit.
     """
+    if not lower.size:
+        nothing = np.zeros(cost.size)
+        return None if scaled or (cost < 0.0).any() else Surplus(True, 1.0, nothing, np.zeros(0), 0)
     return _Master(content, cost, demand, lower, upper, scaled).solve()
 
 

@@ -1,0 +1,130 @@
+"""Vertices of linear programs in rational arithmetic: exact for the numbers as stored, no tolerance anywhere.
+
+A basis says which columns lie between their bounds and which rows stand at a side. It determines a point and
+multipliers by two square systems, solved here without rounding by fraction-free elimination (Bareiss 1968). Whether the
+point keeps every bound and every reduced cost has its sign is then a matter of fact. For small systems only: the
+numbers grow with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from .problem import FloatArray, LinearProgram
+
+
+@dataclass(frozen=True)
+class Basis:
+    """``columns`` (N,) and ``rows`` (M,): -1 at the lower bound or side, 1 at the upper one, 0 in between (basic)."""
+
+    columns: np.ndarray[Any, Any]
+    rows: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """The point x (N,) and multipliers y (M,) of a basis, and what is true of them.
+
+    ``feasible``: x keeps all bounds and sides; ``optimal_signs``: every multiplier and reduced cost has its sign, so
+    that ``value`` = c.x is the minimum if both hold, at least the minimum if ``feasible``, at most it if
+    ``optimal_signs``.
+    """
+
+    x: list[Fraction]
+    y: list[Fraction]
+    value: Fraction
+    feasible: bool
+    optimal_signs: bool
+
+
+def vertex(lp: LinearProgram, basis: Basis) -> Vertex | None:
+    """The vertex of a basis of a small linear program without terms; None if the basis is singular.
+
+    >>> lp = LinearProgram([1.0], np.array([[3.0]]), row_lower=[1.0])
+    >>> vertex(lp, Basis(np.array([0]), np.array([-1]))).x
+    [Fraction(1, 3)]
+    """
+    K = lp.K.toarray()
+    basic, tight = np.flatnonzero(basis.columns == 0), np.flatnonzero(basis.rows != 0)
+    if basic.size != tight.size:
+        return None
+    x = [Fraction(0)] * lp.shape[1]
+    for j in np.flatnonzero(basis.columns != 0):
+        bound = float(lp.lower[j] if basis.columns[j] < 0 else lp.upper[j])
+        x[j] = Fraction(bound) if math.isfinite(bound) else Fraction(0)
+    sides = [Fraction(float(lp.row_lower[i] if basis.rows[i] < 0 else lp.row_upper[i])) for i in tight]
+    square = K[np.ix_(tight, basic)]
+    right = [side - _dot(K[i], x) for side, i in zip(sides, tight, strict=True)]
+    inner = _solve(square, right)
+    multipliers = _solve(square.T, [Fraction(float(lp.c[j])) for j in basic])
+    if inner is None or multipliers is None:
+        return None
+    for j, value in zip(basic, inner, strict=True):
+        x[j] = value
+    y = [Fraction(0)] * lp.shape[0]
+    for i, value in zip(tight, multipliers, strict=True):
+        y[i] = value
+    return Vertex(x, y, _dot(lp.c, x), _feasible(lp, K, x), _optimal_signs(lp, K, x, y))
+
+
+def _solve(matrix: FloatArray, right: Sequence[Fraction]) -> list[Fraction] | None:
+    """The solution of a square system, exactly; None if it is singular."""
+    n = len(right)
+    rows = [_integers([*(Fraction(float(a)) for a in matrix[i]), right[i]]) for i in range(n)]
+    previous = 1
+    for k in range(n):
+        pivot = next((i for i in range(k, n) if rows[i][k]), None)
+        if pivot is None:
+            return None
+        rows[k], rows[pivot] = rows[pivot], rows[k]
+        top = rows[k]
+        for i in range(k + 1, n):
+            row, first = rows[i], rows[i][k]
+            # Exact division: every entry is a minor of the matrix (Sylvester's identity).
+            rows[i] = [0] * (k + 1) + [(top[k] * row[j] - first * top[j]) // previous for j in range(k + 1, n + 1)]
+        previous = top[k]
+    x = [Fraction(0)] * n
+    for k in range(n - 1, -1, -1):
+        rest = rows[k][n] - sum((rows[k][j] * x[j] for j in range(k + 1, n)), Fraction(0))
+        x[k] = Fraction(rest) / rows[k][k]
+    return x
+
+
+def _integers(row: list[Fraction]) -> list[int]:
+    """The row times its common denominator."""
+    common = math.lcm(*(a.denominator for a in row))
+    return [int(a * common) for a in row]
+
+
+def _dot(a: FloatArray, x: Sequence[Fraction]) -> Fraction:
+    return sum((Fraction(float(a[j])) * x[j] for j in np.flatnonzero(a).tolist()), Fraction(0))
+
+
+def _within(value: Fraction, low: float, high: float) -> bool:
+    return value >= low and value <= high  # Fractions compare exactly with floats
+
+
+def _feasible(lp: LinearProgram, K: FloatArray, x: Sequence[Fraction]) -> bool:
+    bounds = all(_within(x[j], lp.lower[j], lp.upper[j]) for j in range(len(x)))
+    return bounds and all(_within(_dot(K[i], x), lp.row_lower[i], lp.row_upper[i]) for i in range(K.shape[0]))
+
+
+def _optimal_signs(lp: LinearProgram, K: FloatArray, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
+    """Whether (x, y) is complementary and every finite bound that a sign needs is there."""
+    for i in range(K.shape[0]):
+        if y[i] and not math.isfinite(lp.row_lower[i] if y[i] > 0 else lp.row_upper[i]):
+            return False
+        if y[i] and _dot(K[i], x) != Fraction(float(lp.row_lower[i] if y[i] > 0 else lp.row_upper[i])):
+            return False
+    for j in range(K.shape[1]):
+        reduced = Fraction(float(lp.c[j])) - _dot(K[:, j], y)
+        bound = float(lp.lower[j] if reduced > 0 else lp.upper[j])
+        if reduced and not (math.isfinite(bound) and x[j] == Fraction(bound)):
+            return False
+    return True
