@@ -245,7 +245,7 @@ def _rows(use: Any, m: int) -> sp.csr_array:
     matrix: Any = sp.csr_array(given, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[1] != m:
         raise ProblemError(f"limits: shape {matrix.shape}, expected (any, {m}), one column a technique")
-    return matrix  # type: ignore[no-any-return]
+    return matrix
 
 
 def _by_year(program: HorizonProgram, found: ProgramSolution) -> HorizonSolution:
