@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .data.economy import Economy as Economy
     from .data.generators import expand as expand
     from .data.power_law import power_law as power_law
+    from .data.technique_choice import technique_choice as technique_choice
     from .modelling.capital import Capital as Capital
     from .modelling.capital import Storage as Storage
     from .modelling.horizon import Horizon as Horizon
@@ -99,6 +100,7 @@ _HOME = {
     "show_config": "config",
     "solve_leontief": "solvers.leontief",
     "solve_lp": "solvers.lp",
+    "technique_choice": "data.technique_choice",
     "structural_paths": "analysis.paths",
     "values": "solvers.leontief",
     "verify_lp": "solvers.verify",

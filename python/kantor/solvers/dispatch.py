@@ -1,6 +1,7 @@
 """solve_program: choose a method by the structure of a planning program, and end with a certificate.
 
-Square economies with a few upper limits are eliminated (:mod:`kantor.solvers.reduced`); everything else goes to the
+Square economies with a few upper limits are eliminated (:mod:`kantor.solvers.reduced`); where every technique makes one
+good, policy iteration and block exchange find the vertex (:mod:`kantor.solvers.choice`); everything else goes to the
 first-order method on the linear program (:mod:`kantor.solvers.lp`). Both are followed by a certificate, and rounds with
 tighter tolerances follow until its gap closes (:mod:`kantor.solvers.rounds`).
 """
@@ -17,7 +18,9 @@ import numpy as np
 
 from ..backends import Backend, get_backend
 from ..errors import OptionError, ProblemError, suggest
+from .bounds import DualPoint
 from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible, relative_gap
+from .choice import Choice, ChoiceAnswer, coupling
 from .evaluate import Evaluator
 from .options import StoppingCriteria
 from .plain_units import PlainUnits
@@ -27,10 +30,12 @@ from .reduced import ReducedAnswer, reducible, solve_reduced
 from .repair import PlanPoint
 from .rounds import LpRounds, Start
 from .solution import NotOptimal, SolveInfo, Status
+from .technology import not_leontief
 from .unlimited import unlimited_good
 
 _SIDE_ITERATIONS = 20_000
-METHODS = ("auto", "reduced", "pdhg", "highs")
+METHODS = ("auto", "reduced", "policy", "level", "exchange", "pdhg", "highs")
+_COUPLINGS = {"policy": "nothing", "level": "limits"}
 
 
 @dataclass
@@ -92,8 +97,11 @@ def solve_program(
     ----------
     program: what to plan.
     tolerance: OPTIMAL means a proved gap of at most this, in (0, 1).
-    method: "auto"; "reduced": the Leontief elimination of square economies; "pdhg": the first-order method on the
-        linear program; "highs": the simplex method of HiGHS on it, for small programs of kind "scale" and "use".
+    method: "auto"; "reduced": the Leontief elimination of square economies; "policy": policy iteration, where
+        nothing couples the goods; "level": quoted rents, where only limits do; "exchange": the first-order method to a
+        few digits, then block exchange to the vertex, for techniques with one product each; "pdhg": the first-order
+        method on the linear program; "highs": the simplex method of HiGHS on it, for small programs of kind "scale" and
+        "use".
     backend: kernels, see kantor.backends.get_backend.
     time_limit_s, iteration_limit: for everything together; the best plan and the best bound so far are returned.
     warm_start: an earlier ProgramSolution, or (activity, prices), of a program with the same goods and techniques.
@@ -143,6 +151,7 @@ class _Run:
         self.info = SolveInfo(backend=backend.name, device=backend.device(), tolerance=stopping.tolerance)
         self.best: Certificate | None = None
         self.used: list[str] = []
+        self.choice: Choice | None = None
 
     def solve(self) -> ProgramSolution:
         """Reduced if the structure allows, then the linear program if that did not settle it."""
@@ -164,7 +173,8 @@ class _Run:
                 if done is not None:
                     return done
                 why_not = self.info.notes[-1]
-            return self._linear_program(why_not)
+            done = self._choose_techniques()
+            return self._linear_program(why_not) if done is None else done
         except KeyboardInterrupt:
             return self._finish(Status.INTERRUPTED, "interrupted")
 
@@ -200,7 +210,67 @@ class _Run:
         self.info.notes.append(note)
         return self._finish(Status.ITERATION_LIMIT, note) if self.method == "reduced" else None
 
-    def _certify(self, answer: ReducedAnswer) -> Certificate:
+    def _choose_techniques(self) -> ProgramSolution | None:
+        """Policy iteration or quoted rents if they settle it; else prepares what polishes the linear program."""
+        asked = self.method in ("policy", "level", "exchange")
+        if self.method != "auto" and not asked:
+            return None
+        kind, why_not = coupling(self.program), not_leontief(self.program)
+        if self.method in ("policy", "level") and kind not in ("nothing", _COUPLINGS[self.method]):
+            why_not = why_not or f"{kind} couple the goods"
+        if self.method == "exchange" and self.program.kind == "utility":
+            why_not = why_not or "utilities have no vertex"
+        if asked and why_not:
+            raise OptionError(f"method: {self.method!r} does not apply: {why_not}; use 'auto' or 'pdhg'")
+        if why_not or (self.program.kind == "utility" and kind != "limits"):
+            return None
+        choice = Choice(self.program, self.backend, self.stopping.tolerance)
+        self.choice = None if self.program.kind == "utility" else choice
+        if kind == "capacities" or self.method == "exchange":
+            return None
+        name = "policy" if kind == "nothing" and self.method != "level" else "level"
+        self.used.append(name)
+        if name == "policy":
+            answer = self._timed(name, choice.policy)
+        else:
+            rents = None if self.start is None else self.start.dual.rents
+            most = self.stopping.iteration_limit
+            vertex = self.method == "auto"
+            answer = self._timed(name, choice.level, self._out_of_time, vertex=vertex, most_quotes=most, rents=rents)
+        self.info.iterations = choice.steps
+        self.info.products, self.info.history = round(choice.technology.passes), choice.history
+        if self._certify(answer).gap <= self.stopping.tolerance:
+            what = "nothing couples the goods" if name == "policy" else "only limits couple the goods"
+            return self._finish(Status.OPTIMAL, f"choice of technique, {what}: {answer.why}")
+        self.info.notes.append(f"{answer.why}, which leaves a gap of {self._gap():.1e}")
+        why = f"stopped with a proved gap of {self._gap():.1e}"
+        if self._out_of_time():
+            return self._finish(Status.TIME_LIMIT, why)
+        if self.stopping.iteration_limit is not None and choice.steps >= self.stopping.iteration_limit:
+            return self._finish(Status.ITERATION_LIMIT, why)
+        if math.isfinite(self._gap()):
+            self.start = Start(answer.plan, answer.dual)
+        return None
+
+    def _out_of_time(self) -> bool:
+        limit = self.stopping.time_limit_s
+        return limit is not None and time.perf_counter() - self.began >= limit
+
+    def _polish(
+        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool]
+    ) -> tuple[PlanPoint, DualPoint, bool]:
+        """The vertex near an approximate point."""
+        assert self.choice is not None
+        if "exchange" not in self.used:
+            self.used.append("exchange")
+        answer, found = self.choice.exchange(plan, dual, out_of_time)
+        self.info.notes.append(answer.why)
+        return answer.plan, answer.dual, found.settled
+
+    def _gap(self) -> float:
+        return math.inf if self.best is None else self.best.gap
+
+    def _certify(self, answer: ReducedAnswer | ChoiceAnswer) -> Certificate:
         tolerance = self.stopping.tolerance
         new = self._timed(
             "certificate", certify, self.evaluator, answer.plan, answer.dual, tolerance=tolerance, backend=self.backend
@@ -213,8 +283,9 @@ class _Run:
         name = "highs" if self.method == "highs" else "pdhg"
         self.used.append(name)
         rounds = LpRounds(
-            self.evaluator, self.stopping, name, self.backend, self.start, self.began, self.on_progress, self.best
-        )
+            self.evaluator, self.stopping, name, self.backend, self.start, self.began, self.on_progress, self.best,
+            None if self.choice is None else self._polish,
+        )  # fmt: skip
         try:
             outcome = rounds.solve()
         except KeyboardInterrupt:
@@ -233,7 +304,8 @@ class _Run:
     def _absorb(self, rounds: LpRounds) -> None:
         self.best = rounds.best
         info = self.info
-        info.iterations, info.products = rounds.iterations, rounds.products
+        passes = 0.0 if self.choice is None else self.choice.technology.passes
+        info.iterations, info.products = rounds.iterations, rounds.products + round(passes)
         info.seconds |= rounds.seconds
         info.notes += rounds.notes
         info.history = rounds.history

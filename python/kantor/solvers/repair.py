@@ -140,9 +140,13 @@ class Repair:
 
     def _room(self, x: FloatArray) -> Mix:
         """The mix of the techniques in use that have room to grow, with negative inputs (gifts) left out."""
+        capacity = self.program.capacity
         with np.errstate(invalid="ignore"):
-            room = np.minimum(x, self.program.capacity - x)
-        mix = build_mix(self.program, np.maximum(room, 0.0), np.where(room > 0.0, self.unit_cost, np.inf))
+            growth = np.where(np.isfinite(capacity), capacity - x, np.inf)
+            open_ended = growth > _AT_CAPACITY * np.where(np.isfinite(capacity), capacity, 0.0)
+        # Techniques in use that can grow; a good that has none takes the cheapest idle one, not a full one.
+        weight = np.where(open_ended, np.maximum(np.minimum(x, growth), 0.0), 0.0)
+        mix = build_mix(self.program, weight, np.where(open_ended, self.unit_cost, np.inf))
         inputs = mix.inputs
         if inputs.nnz and inputs.data.min() < 0.0:
             inputs = inputs.copy()

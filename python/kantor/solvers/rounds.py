@@ -34,6 +34,10 @@ _TIGHTEST = 1e-13
 _INTERIOR_SHARES = (1e-4, 1e-6, 1e-8, 1e-10)  # how far inside the interior programs lie, tried in this order
 _EXTRA_ITERATIONS = 20_000  # rounds after the first may take this and ten times what the first one took
 _FAILED = (Status.INTERRUPTED, Status.NUMERICAL_ERROR)
+# Where the structure allows, a vertex is looked for from (tolerance, at most so many iterations).
+_COARSE = ((1e-3, 1_000), (1e-4, 4_000), (1e-5, 16_000))
+
+Polish = Callable[[PlanPoint, DualPoint, Callable[[], bool]], tuple[PlanPoint, DualPoint, bool]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,9 @@ class LpRounds:
         began: float,
         on_progress: Callable[[dict[str, float]], object] | None,
         best: Certificate | None,
+        polish: Polish | None = None,
     ):
+        self.polish = polish
         self.evaluator, self.program, self.stopping = evaluator, evaluator.program, stopping
         self.method, self.backend, self.start, self.began = method, backend, start, began
         self.on_progress, self.best = on_progress, best
@@ -98,7 +104,13 @@ class LpRounds:
     def solve(self) -> Outcome:
         """Solve, certify, and go on with tighter tolerances, from inside where needed."""
         tolerance, shares = self.stopping.tolerance, iter(_INTERIOR_SHARES)
-        answer = self._solve_lp(self.lp, tolerance, self._warm(), first=True)
+        coarse = self._solve_coarsely() if self.polish is not None else None
+        if self.best is not None and self.best.gap <= tolerance:
+            return Outcome(Status.OPTIMAL, "", self.best.plan)
+        if coarse is not None and self._out_of_budget():
+            self._certify(coarse)
+            return self._unfinished(coarse)
+        answer = self._solve_lp(self.lp, tolerance, coarse or self._warm(), first=True)
         if answer.status is Status.DUAL_INFEASIBLE:
             return Outcome(answer.status, answer.info.why, self._plan(answer))
         before = math.inf
@@ -117,6 +129,31 @@ class LpRounds:
                 break
             answer = self._solve_lp(self.lp, tolerance, answer)
         return self._unfinished(answer)
+
+    def _solve_coarsely(self) -> Answer | None:
+        """Approximate points of rising precision, each polished to a vertex and certified, until that settles it."""
+        assert self.polish is not None
+        answer: Answer | None = None
+        for tolerance, most in _COARSE:
+            if tolerance < self.stopping.tolerance:
+                break
+            answer = self._solve_lp(self.lp, tolerance, answer or self._warm(), most=most)
+            if answer.status in (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE):
+                return None
+            if answer.status in _FAILED:
+                return answer
+            began = time.perf_counter()
+            try:
+                plan, dual, settled = self.polish(self._plan(answer), self._dual(answer), self._out_of_budget)
+            except KeyboardInterrupt:
+                self._certify(answer)
+                raise
+            self.seconds["exchange"] = self.seconds.get("exchange", 0.0) + time.perf_counter() - began
+            if settled or self._out_of_budget():
+                best = self._add_certificate(plan, dual)
+                if best.gap <= self.stopping.tolerance or self._out_of_budget():
+                    break
+        return answer
 
     def _certify(self, answer: Answer) -> Certificate:
         return self._add_certificate(self._plan(answer), self._dual(answer))
@@ -175,11 +212,13 @@ class LpRounds:
         x = self.layout.join_primal(plan.activity, plan.scale, plan.consumption)
         return self.units.start(x, self.layout.join_dual(dual.prices, dual.rents, dual.floor_rents))
 
-    def _solve_lp(self, lp: LinearProgram, tolerance: float, start: Any, first: bool = False) -> Answer:
+    def _solve_lp(
+        self, lp: LinearProgram, tolerance: float, start: Any, first: bool = False, most: int | None = None
+    ) -> Answer:
         """One call of solve_lp in value units within what is left of the limits, from an Answer or a point or None."""
         began, limit, seconds = time.perf_counter(), self._iterations_left(), self.stopping.time_limit_s
         if not first:
-            bounded = _EXTRA_ITERATIONS + 10 * self.first_iterations
+            bounded = _EXTRA_ITERATIONS + 10 * self.first_iterations if most is None else most
             limit = bounded if limit is None else min(limit, bounded)
         try:
             solution = solve_lp(

@@ -1,0 +1,384 @@
+"""Block basis exchange: from an approximate plan to the exact optimal vertex, through Leontief solves only.
+
+At a vertex nearly every good has exactly one technique strictly between idle and full, its *marginal* technique P(i);
+the other techniques stand at a bound. With those fixed, activity and prices are two Leontief solves,
+
+    x_P = L_P (d - N_rest x_rest),      p = L_P' (c_P + R_P'lambda + nu),      L_P = (I - A_P)^-1.
+
+Only the goods in doubt are different: those at a kink (the marginal technique sits at a bound too, and the rent nu of
+that bound lies in between), those that split between two techniques because of it or because of a scarce resource, and
+those whose marginal technique is simply the wrong one. For them, the limits and the scale, a small linear program in
+exact increments from the present point is solved: its rows are the marginal techniques in doubt, -x_k <= (z_k, change)
+<= cap_k - x_k, and the limits; its columns are their other techniques. z_k = L_P'e_k is what a unit of each good needs
+of k, all told, to a few digits and sparse: being multiplied by changes only, its error slows convergence but does not
+limit accuracy. Then both solves are repeated, goods that turned out wrong join the set in doubt, and so on until none
+is. It is an active-set Newton method on the bordered Leontief system, with the simplex method deciding on the border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+
+from .problem import FloatArray
+from .rigour import gamma
+from .technology import Technology
+
+_MOST_ROUNDS = 40
+_MOST_DOUBTS = 30_000
+_DROP = 1e-3  # entries of z_k smaller than this share of a good's value are left out
+_CHAIN = 40
+_CALM = 3
+_PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
+_SOLVE = 1e-12
+_SURPLUS = 3e-12  # of its output that a good's balance aims to leave over, for rounding
+_ENOUGH = 0.05  # the search ends when its own estimate of the gap is this share of the tolerance
+_MARGIN, _SHARE = 1e-11, 0.01  # of a bound that is left unused: at least this, and this share of the tolerance
+_MISS = 10.0  # price of missing a row of the small program, in multiples of its good's price or limit's rent
+_PATIENCE = 8  # rounds without a new best gap after which the search gives up
+_NOTHING = 1e-13  # output of a good, relative to the mean of all, that counts as none
+_LOWER, _BASIC, _UPPER = 0, 1, 2
+
+
+@dataclass
+class Point:
+    """Outputs by technique (m,), scale t (1 unless a variable), prices (n,), rents of limits (r,), all in value."""
+
+    output: FloatArray
+    scale: float
+    prices: FloatArray
+    rents: FloatArray
+
+
+@dataclass
+class Exchanged:
+    """The point reached, whether nothing is in doubt any more, rounds, goods in doubt, estimated gap, and why."""
+
+    point: Point
+    settled: bool
+    rounds: int
+    doubts: int
+    gap: float
+    why: str
+
+
+class Exchange:
+    """One search; ``demand`` (n,) in value is multiplied by the scale if ``scaled``; ``capacity`` (m,) in value."""
+
+    def __init__(
+        self, technology: Technology, demand: FloatArray, capacity: FloatArray, scaled: bool, tolerance: float = 1e-9
+    ):
+        self.technology, self.demand, self.scaled = technology, demand, scaled
+        self.enough = _ENOUGH * tolerance
+        # Bounds are kept with a margin far below the tolerance: what the last round leaves unsettled stays inside the
+        # true ones, and the repair of the plan has room.
+        margin = max(_MARGIN, _SHARE * tolerance)
+        self.capacity = capacity * (1.0 - margin)
+        self.most = capacity
+        self.limit = 1.0 - np.maximum(margin, 4.0 * gamma(np.count_nonzero(technology.use, axis=0) + 8))
+        self.n, self.m, self.r = technology.shape
+        self.own = technology.own
+        self.inputs_t = sp.csr_array(technology.inputs.T)
+        self.history: list[dict[str, float]] = []
+
+    # ---- the loop --------------------------------------------------------------------------------------------------
+    def run(self, start: Point, out_of_time: Callable[[], bool] = lambda: False) -> Exchanged:
+        """Exchange until nothing is in doubt, or give up: too many doubts, no progress, or no time."""
+        self.x, self.t, self.p, self.rents = start.output.copy(), start.scale, start.prices.copy(), start.rents.copy()
+        self._settle_state()
+        why, settled, rounds = "no end", False, 0
+        self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
+        best, since, kept, gap = np.inf, 0, self._point(), np.inf
+        for rounds in range(1, _MOST_ROUNDS + 1):
+            self._balance()
+            self._price()
+            wrong, gap = self._wrong(), self._gap()
+            since = 0 if gap < 0.5 * best else since + 1
+            if gap < best:
+                best, kept = gap, self._point()
+            self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
+            if gap <= self.enough:
+                why, settled = f"{int(self.doubt.sum())} goods in doubt", True
+                break
+            self.entries += wrong & ~self.doubt
+            self.doubt |= wrong
+            if since > _PATIENCE or self.doubt.sum() > _MOST_DOUBTS or out_of_time():
+                why = f"{int(self.doubt.sum())} goods in doubt, an estimated gap of {best:.1e}"
+                break
+            if not self._master():
+                why = "the small program has no solution"
+                break
+            self._rebase()
+        return Exchanged(kept, settled, rounds, int(self.doubt.sum()), best, why)
+
+    def _point(self) -> Point:
+        """The present point inside its bounds."""
+        x = np.clip(self.x, 0.0, self.most)
+        return Point(x, self.t, np.maximum(self.p, 0.0), np.maximum(self.rents, 0.0))
+
+    # ---- state -----------------------------------------------------------------------------------------------------
+    def _settle_state(self) -> None:
+        """Snap an approximate point: marginal techniques, bounds for the clear cases, doubts for the others."""
+        x = np.clip(self.x, 0.0, self.capacity)
+        made = np.bincount(self.own, x, self.n)
+        self.size = np.maximum(made, 1e-6 * max(float(made.mean()), 1e-300))
+        reduced = self._reduced(self.p, self.rents) / np.maximum(self.p, 1e-300)[self.own]
+        with np.errstate(invalid="ignore"):
+            above = x / self.size[self.own]
+            below = (self.capacity - x) / self.size[self.own]
+        at_zero, at_top = reduced > above, -reduced > below
+        room = np.where(at_zero | at_top, -1.0, np.minimum(above, below))
+        # A good without a clear middle technique takes the one that its price comes closest to.
+        self.marginal = self._best(np.where(room > 0.0, room, -1.0 - np.abs(reduced)))
+        x = np.where(at_zero, 0.0, np.where(at_top, self.capacity, x))
+        self.middle = ~(at_zero | at_top)
+        self.middle[self.marginal] = False
+        self.x = x
+        self.nu = np.zeros(self.n)
+        self.status = np.where(at_top, _UPPER, _LOWER)
+        self.status[self.marginal] = _BASIC
+        self.limit_status, self.scale_status = np.full(self.r, _BASIC), _LOWER
+        self.first = True
+        self.doubt = np.zeros(self.n, bool)
+        self.doubt[self.own[self.middle]] = True
+        doubtful = at_zero | at_top
+        self.doubt |= doubtful[self.marginal]
+        self._changed()
+
+    def _best(self, score: FloatArray) -> np.ndarray[Any, Any]:
+        return self.technology.least(-score)[1]
+
+    def _changed(self) -> None:
+        self.rows = self.technology.rows(self.marginal)
+        self.turned = sp.csr_array(self.rows.T)
+        self.is_marginal = np.zeros(self.m, bool)
+        self.is_marginal[self.marginal] = True
+
+    def _reduced(self, p: FloatArray, rents: FloatArray) -> FloatArray:
+        technology = self.technology
+        return technology.cost + technology.use @ rents + technology.input_cost(p) - p[self.own]
+
+    def _balance(self) -> None:
+        """Outputs of the marginal techniques that balance every good, given the others."""
+        rest = np.where(self.is_marginal, 0.0, self.x)
+        right = self.t * self.demand + _SURPLUS * self.size + self.inputs_t @ rest - np.bincount(self.own, rest, self.n)
+        self.technology.products += self.m / self.n
+        q = self.technology.solve(self.turned, right, self.x[self.marginal], _SOLVE)
+        self.x[self.marginal] = q
+        made = np.bincount(self.own, np.maximum(self.x, 0.0), self.n)
+        self.size = np.maximum(made, 1e-9 * max(float(made.mean()), 1e-300))
+
+    def _price(self) -> None:
+        technology, choice = self.technology, self.marginal
+        right = technology.cost[choice] + technology.use[choice] @ self.rents + self.nu
+        self.p = technology.solve(self.rows, right, self.p, _SOLVE)
+        self.reduced = self._reduced(self.p, self.rents)
+
+    def _wrong(self) -> np.ndarray[Any, Any]:
+        """(n,) goods where a technique is outside its bounds, or at a bound it should leave, or priced wrongly."""
+        size, price = self.size[self.own], np.maximum(np.abs(self.p), 1e-300)[self.own]
+        with np.errstate(invalid="ignore"):
+            outside = np.maximum(-self.x, self.x - self.capacity) > _PRIMAL * size
+            low = self.x > _PRIMAL * size
+            high = self.capacity - self.x > _PRIMAL * size
+        gain = self.reduced / price
+        bad = outside | (low & (gain > _DUAL)) | (high & (gain < -_DUAL))
+        wrong = np.zeros(self.n, bool)
+        wrong[self.own[bad]] = True
+        return wrong & ~self._idle()
+
+    def _idle(self) -> np.ndarray[Any, Any]:
+        """(n,) goods of which nothing is made: their cheapest technique sets their price, no program is needed."""
+        return np.bincount(self.own, np.abs(self.x), self.n) <= _NOTHING * float(self.size.mean())
+
+    def _gap(self) -> float:
+        """Relative distance of the two values, had the plan its faults made good at their price; a guess, no proof.
+
+        Where all bounds hold it is the sum of reduced cost times distance from the bound that it asks for.
+        """
+        technology, x = self.technology, np.clip(self.x, 0.0, self.most)
+        most = np.where(np.isfinite(self.capacity), self.capacity, np.maximum(x, self.size[self.own]))
+        paid = float(np.maximum(-self.reduced, 0.0) @ most + self.limit @ self.rents)
+        faults = float(np.abs(self.x - x) @ np.abs(self.p)[self.own])
+        over = float(np.maximum(technology.use.T @ x - 1.0, 0.0).max(initial=0.0))
+        worth = float(self.p @ self.demand)
+        if self.scaled:
+            return (
+                abs(paid / max(worth, 1e-300) / max(self.t, 1e-300) - 1.0) + faults / max(self.t * worth, 1e-300) + over
+            )
+        cost = float(technology.cost @ x)
+        return (abs(cost - worth + paid) + faults) / max(cost, 1e-300) + over
+
+    # ---- the small program -----------------------------------------------------------------------------------------
+    def _master(self) -> bool:
+        """Changes of the techniques in doubt, of the scale, of the rents: one linear program, by HiGHS."""
+        technology = self.technology
+        goods = np.flatnonzero(self.doubt)
+        columns = np.flatnonzero(self.doubt[self.own] & ~self.is_marginal)
+        own = self.own[columns]
+        content = self._limit_content()
+        need = self._needs(goods)  # (n, k) sparse
+        picked = technology.inputs[columns]
+        technology.products += 2.0 * picked.nnz / max(self.rows.nnz, 1)
+        # What one more unit of a column, its marginal technique giving way, changes in every row.
+        B = technology.use[columns] + picked @ content - content[own]
+        Z = sp.csr_array(picked @ need) - need[own]
+        scale_column, scale_row = self.size[own], 1.0 / self.size[goods]
+        nu = self.nu[goods]
+        cost = self.reduced[columns] - B @ self.rents - Z @ nu
+        low, high = -self.x[columns], self.capacity[columns] - self.x[columns]
+        use = technology.use.T @ self.x
+        row_low = np.concatenate([-self.x[self.marginal[goods]] * scale_row, np.full(self.r, -np.inf)])
+        row_high = np.concatenate([(self.capacity - self.x)[self.marginal[goods]] * scale_row, self.limit - use])
+        Z = sp.diags_array(scale_row) @ sp.csr_array(Z.T) @ sp.diags_array(scale_column)
+        blocks: list[list[Any]] = [[Z], [sp.csr_array((B * scale_column[:, None]).T)]]
+        cost, low, high = cost * scale_column, low / scale_column, high / scale_column
+        if self.scaled:
+            tz, tb = need.T @ self.demand, content.T @ self.demand
+            blocks[0].append(sp.csr_array((tz * scale_row)[:, None]))
+            blocks[1].append(sp.csr_array(tb[:, None]))
+            cost = np.append(cost, -1.0 + self.p @ self.demand - tb @ self.rents - tz @ nu)
+            low, high = np.append(low, -self.t), np.append(high, np.inf)
+        matrix: Any = sp.block_array(blocks, format="csc")  # type: ignore[call-overload, unused-ignore]
+        columns_at = np.append(self.status[columns], self.scale_status) if self.scaled else self.status[columns]
+        rows_at = np.concatenate([self.status[self.marginal[goods]], self.limit_status])
+        start = None if self.first else (columns_at, rows_at)
+        found = solve_small(cost, matrix, row_low, row_high, low, high, start)
+        if found is None:
+            found = self._elastically(cost, matrix, row_low, row_high, low, high, goods)
+        if found is None:
+            return False
+        change, duals, columns_at, rows_at = found
+        self.first = False
+        self.status[columns], self.status[self.marginal[goods]] = columns_at[: columns.size], rows_at[: goods.size]
+        self.limit_status = rows_at[goods.size :]
+        self.scale_status = columns_at[-1] if self.scaled else _LOWER
+        self.x[columns] = np.clip(self.x[columns] + change[: columns.size] * scale_column, 0.0, self.capacity[columns])
+        if self.scaled:
+            self.t += change[-1]
+        moved = (matrix[: goods.size] @ change) / scale_row
+        self.nu[:] = 0.0
+        self.nu[goods] = -duals[: goods.size] * scale_row
+        self.rents = np.maximum(-duals[goods.size :], 0.0)
+        self.x[self.marginal[goods]] += moved
+        return True
+
+    def _elastically(
+        self, cost: FloatArray, matrix: Any, row_low: FloatArray, row_high: FloatArray, low: FloatArray,
+        high: FloatArray, goods: np.ndarray[Any, Any],
+    ) -> tuple[FloatArray, FloatArray, Any, Any] | None:  # fmt: skip
+        """The same program with rows that may be missed at a high price: far from the vertex they cannot all hold."""
+        price = _MISS * np.maximum(np.abs(self.p[goods]), 1e-300) * self.size[goods]
+        rent = _MISS * np.maximum(self.rents, float(self.p @ self.demand) * max(self.t, 1e-3))
+        each = np.concatenate([price, rent])
+        eye = sp.eye_array(each.size, format="csc")
+        wide = sp.hstack([matrix, eye, -eye], format="csc")
+        free = np.concatenate([low, np.zeros(2 * each.size)]), np.concatenate([high, np.full(2 * each.size, np.inf)])
+        found = solve_small(np.concatenate([cost, each, each]), wide, row_low, row_high, *free, None)
+        if found is None:
+            return None
+        change, duals, columns_at, rows_at = found
+        return change[: cost.size], duals, columns_at[: cost.size], rows_at
+
+    def _limit_content(self) -> FloatArray:
+        """V = L_P'R_P (n, r): what a unit of each good needs of each limit, all told."""
+        if not self.r:
+            return np.zeros((self.n, 0))
+        right = np.ascontiguousarray(self.technology.use[self.marginal])
+        start = getattr(self, "content", right)
+        self.content = self.technology.solve(self.rows, right, start, 1e-9)
+        return self.content
+
+    def _needs(self, goods: np.ndarray[Any, Any]) -> sp.csr_array:
+        """L_P'e_k for the goods in doubt (n, k), to a few digits: a truncated series with small entries dropped."""
+        k = goods.size
+        term = sp.csr_array((np.ones(k), (goods, np.arange(k))), shape=(self.n, k))
+        total = term
+        for _ in range(_CHAIN):
+            term = sp.csr_array(self.rows @ term)
+            self.technology.products += min(1.0, 0.02 * k)
+            term.data[np.abs(term.data) < _DROP] = 0.0
+            term.eliminate_zeros()
+            if not term.nnz:
+                break
+            total = total + term
+        return sp.csr_array(total)
+
+    def _rebase(self) -> None:
+        """A technique strictly between its bounds becomes the marginal one of its good."""
+        with np.errstate(invalid="ignore"):
+            room = np.minimum(self.x, self.capacity - self.x) / self.size[self.own]
+        room[self.marginal] *= 1.0 + 1e-6
+        new = self._best(room)
+        old, idle = self.marginal, self._idle()
+        cheapest = self._best(np.where(self.capacity > 0.0, -self.reduced, -np.inf))
+        new = np.where(idle & (self.reduced[cheapest] < -_DUAL * np.abs(self.p)), cheapest, new)
+        room[new[idle]] = np.inf
+        self.doubt |= idle
+        switch = self.doubt & (new != old) & (room[new] > 1e-8) & (room[old] <= 0.1 * room[new])
+        goods = np.flatnonzero(switch)
+        self.x[old[goods]] = np.clip(self.x[old[goods]], 0.0, self.capacity[old[goods]])
+        self.marginal = np.where(switch, new, old)
+        self.nu[goods] = 0.0
+        self.status[old[idle]], self.status[self.marginal[idle]] = _LOWER, _BASIC
+        if goods.size:
+            self._changed()
+        # Out of doubt: the marginal technique has room, the others stand at a bound; unless that was said before.
+        with np.errstate(invalid="ignore"):
+            inside = (self.x > 1e-9 * self.size[self.own]) & (self.capacity - self.x > 1e-9 * self.size[self.own])
+        count = np.bincount(self.own[inside], minlength=self.n)
+        clear = self.doubt & (count == 1) & inside[self.marginal]
+        self.calm = np.where(clear, self.calm + 1, 0)
+        self.doubt &= (self.calm < _CALM * self.entries) & ~idle
+
+
+def solve_small(
+    cost: FloatArray,
+    matrix: Any,
+    row_low: FloatArray,
+    row_high: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    start: tuple[Any, Any] | None,
+) -> tuple[FloatArray, FloatArray, Any, Any] | None:
+    """(changes, row duals, status of columns, of rows) by HiGHS' simplex method, from the statuses given."""
+    size = max(float(np.abs(cost).max(initial=0.0)), 1e-300)
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = matrix.shape[1], matrix.shape[0]
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost / size, low, high
+    lp.row_lower_, lp.row_upper_ = row_low, row_high
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
+    h = highspy.Highs()
+    for name, value in _HIGHS.items():
+        h.setOptionValue(name, value)
+    h.passModel(lp)
+    if start is not None and int((start[0] == _BASIC).sum() + (start[1] == _BASIC).sum()) == matrix.shape[0]:
+        basis = highspy.HighsBasis()
+        names = (highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper)
+        basis.col_status, basis.row_status = [names[s] for s in start[0]], [names[s] for s in start[1]]
+        basis.valid = True
+        h.setBasis(basis)
+    h.run()
+    if h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    solution, basis = h.getSolution(), h.getBasis()
+    status = lambda part: np.array([_STATUS.get(s, _LOWER) for s in part], dtype=np.int64)  # noqa: E731
+    duals = size * np.asarray(solution.row_dual)
+    return np.asarray(solution.col_value), duals, status(basis.col_status), status(basis.row_status)
+
+
+_HIGHS: dict[str, Any] = {
+    "output_flag": False,
+    "threads": 1,
+    "presolve": "off",
+    "primal_feasibility_tolerance": 1e-10,
+    "dual_feasibility_tolerance": 1e-10,
+    "small_matrix_value": 1e-12,
+}
+_STATUS = {highspy.HighsBasisStatus.kBasic: _BASIC, highspy.HighsBasisStatus.kUpper: _UPPER}
