@@ -13,9 +13,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..backends import Backend
-from .krylov import CONVERGED, System, Watch, bicgstab, neumann
+from .bicgstab import Bicgstab
+from .iteration import iterate
+from .neumann import Neumann
 from .problem import FloatArray
 from .program import PlanningProgram
+from .system import System
+from .watch import CONVERGED, Watch
 
 _UNIT_SWEEPS = 20  # of the least-cost operator, from below: prices to within a few per cent, which is all units need
 _MOST_ITERATIONS = 5000
@@ -117,9 +121,9 @@ class Technology:
         r = system.new()
         system.residual(D, x, r)
         watch = Watch(tolerance * system.norm(D), _MOST_ITERATIONS)
-        if bicgstab(system, D, x, r, watch, patience=60) != CONVERGED:
+        if iterate(Bicgstab, system, D, x, r, watch) != CONVERGED:
             system.residual(D, x, r)
-            neumann(system, D, x, r, watch)
+            iterate(Neumann, system, D, x, r, watch)
         self.products += system.products * (1 if right.ndim == 1 else right.shape[1])
         return self.backend.to_host(x)
 
