@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from kantor.backends import Backend
+from kantor.solvers import leontief_run
 from kantor.solvers.leontief import solve_leontief
 from kantor.solvers.solution import Status
 from leontief_tables import residual, synthetic
@@ -179,3 +180,39 @@ def test_sparse_kinds_and_memory_order() -> None:
         np.testing.assert_allclose(solve_leontief(A, same, error_bound=False).x[:, 1], 2.0 * expected, rtol=1e-5)
     whole = solve_leontief(np.array([[0, 0], [0, 0]]), np.array([3, 4]))
     np.testing.assert_array_equal(whole.x, [3.0, 4.0])
+
+
+# ---- float32 inside --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("k", [None, 3])
+def test_float32_inside_reaches_float64_residuals(
+    backend: Backend, k: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leontief_run, "ROUGH_FROM", 1)
+    A, d = synthetic(700, 0.9, 41)
+    D = d if k is None else d[:, None] * np.random.default_rng(6021).random((700, k))
+    solution = solve_leontief(A, D, tolerance=1e-13, backend=backend)
+    assert solution.status is Status.OPTIMAL
+    assert "float32" in solution.info.why
+    assert np.max(residual(A, D, solution.x)) <= 2e-13
+    exact = np.linalg.solve(np.eye(700) - A.toarray(), D)
+    assert np.all(np.abs(solution.x - exact) <= solution.error_bound + 1e-13 * np.abs(exact))
+    assert np.max(solution.error_bound / np.maximum(exact, 1e-12)) < 1e-6
+
+
+def test_float32_is_left_where_it_is_too_coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding moves a radius of 1 - 1e-8 beyond 1: the corrections do not help, and float64 takes over."""
+    monkeypatch.setattr(leontief_run, "ROUGH_FROM", 1)
+    n, rho = 600, 1.0 - 1e-8
+    A = sp.csr_array(sp.diags_array(np.full(n, rho)) @ sp.csr_array(np.roll(np.eye(n), 1, axis=1)))
+    d = np.ones(n)
+    solution = solve_leontief(A, d, tolerance=1e-6)
+    assert solution.status is Status.OPTIMAL
+    np.testing.assert_allclose(solution.x, 1e8, rtol=1e-6)
+
+
+def test_numbers_beyond_float32_are_read_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leontief_run, "ROUGH_FROM", 1)
+    A = sp.csr_array(([-1e39], ([0], [1])), shape=(600, 600))
+    solution = solve_leontief(A, np.ones(600))
+    assert "float32" not in solution.info.why
+    np.testing.assert_allclose(solution.x[0], -1e39)

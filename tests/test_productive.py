@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kantor import Economy
 from kantor.backends import Backend
 from kantor.errors import OptionError, ProblemError
 from kantor.solvers.fault import NotProductive
@@ -154,6 +155,19 @@ def test_says_what_would_have_to_change() -> None:
         less[i, j] *= 1.0 - 1e-4
         assert (1.0 - radius(less[37:, 37:]) / rho) / 1e-4 == pytest.approx(share, rel=1e-2)
     assert sum(share for _, _, share in fault.levers) <= 1.0 + 1e-12
+
+
+def test_of_an_economy() -> None:
+    names = ["corn", "iron"]
+    good = Economy.from_iot(A=np.array([[0.5, 0.1], [0.2, 0.4]]), Y=[30.0, 10.0], labels=names)
+    assert radius(good.A.toarray()) == pytest.approx(good.check_productive().upper, rel=1e-5)
+    bad = good.replace(input_coefficients=sp.csr_array([[0.5, 0.9], [0.9, 0.6]]))
+    with pytest.raises(NotProductive, match="'corn', 'iron'") as caught:
+        bad.check_productive()
+    assert caught.value.sectors == ("corn", "iron")
+    joint = Economy.from_arrays(input=np.zeros((2, 2)), output=np.array([[1.0, 0.3], [0.0, 1.0]]))
+    with pytest.raises(ProblemError, match="without a technique"):
+        joint.check_productive()
 
 
 def test_names_one_sector() -> None:
