@@ -22,7 +22,10 @@ from .watch import Stopwatch
 
 DIRECT_SIZE = 512  # up to here a dense factorisation takes a few milliseconds and is exact to rounding
 CHAIN = ("bicgstab", "anderson", "neumann")  # "auto" goes on to the next when one stalls
-WIDTH = 32  # columns that go through the matrix together: more outgrow the caches
+# Columns that go through the matrix together. A row of eight is a line of the cache, and while a block of eight stays in
+# cache, wider ones lose more there than they save by reading the matrix once. A dense table gains from any width.
+NARROW, WIDTH, DENSE_WIDTH = 8, 32, 128
+CACHE_BYTES = 2**24
 BLOCK_BYTES = 2**31  # most that the eight vectors of a method may take, all columns of a block
 VECTORS = 8
 ROUGH_FROM = 1_000_000  # entries from which the table outgrows the caches, so that half as wide values pay
@@ -123,7 +126,9 @@ class LeontiefRun:
         """The columns in groups that go through the matrix together; None: d has one dimension."""
         if self.d.ndim == 1:
             return [None]
-        width = int(min(WIDTH, max(1, BLOCK_BYTES // (8 * VECTORS * self.table.n))))
+        wide = NARROW if 8 * NARROW * self.table.n <= CACHE_BYTES else WIDTH
+        wide = DENSE_WIDTH if self.operand.dense else min(wide, WIDTH)
+        width = int(min(wide, max(1, BLOCK_BYTES // (8 * VECTORS * self.table.n))))
         count = -(-self.d.shape[1] // width)
         cuts = np.linspace(0, self.d.shape[1], count + 1).round().astype(int)
         return [slice(int(a), int(b)) for a, b in pairwise(cuts)]
