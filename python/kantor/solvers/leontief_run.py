@@ -22,8 +22,8 @@ from .watch import Stopwatch
 
 DIRECT_SIZE = 512  # up to here a dense factorisation takes a few milliseconds and is exact to rounding
 CHAIN = ("bicgstab", "anderson", "neumann")  # "auto" goes on to the next when one stalls
-# Columns that go through the matrix together. A row of eight is a line of the cache, and while a block of eight stays in
-# cache, wider ones lose more there than they save by reading the matrix once. A dense table gains from any width.
+# Columns that go through the matrix together. A row of eight is a line of the cache, and while a block of eight stays
+# in cache, wider ones lose more there than they save by reading the matrix once. A dense table gains from any width.
 NARROW, WIDTH, DENSE_WIDTH = 8, 32, 128
 CACHE_BYTES = 2**24
 BLOCK_BYTES = 2**31  # most that the eight vectors of a method may take, all columns of a block
