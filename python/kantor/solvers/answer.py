@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .clock import Clock
 from .exact import solve_exact
 from .options import StoppingCriteria
-from .pdhg import Clock
 from .problem import FloatArray, LinearProgram
 from .rays import polished_farkas, polished_recession
 from .settle import Settled
@@ -15,7 +15,9 @@ from .start import Start
 from .termination import Residuals, multiplier_range, residuals
 
 
-def simplex_answer(lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, start: Start | None) -> Solution:
+def simplex_answer(
+    lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, start: Start | None, presolve: bool = True
+) -> Solution:
     """By HiGHS' simplex, held to the same residuals and certificates as everything else."""
     info = SolveInfo(method="highs", backend="highspy", device="cpu")
     if start is not None:
@@ -25,7 +27,7 @@ def simplex_answer(lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, 
             info.why = "the warm start is optimal already"
             return answer(lp, Status.OPTIMAL, x, y, judged, info, stopping, clock)
     with clock.phase("simplex"):
-        status, info.why, x, y, info.iterations = solve_exact(lp, stopping)
+        status, info.why, x, y, info.iterations = solve_exact(lp, stopping, clock, presolve)
     if status in RAYS:
         ray = polished_farkas(lp, y) if status is Status.PRIMAL_INFEASIBLE else polished_recession(lp, x)
         if ray is None:

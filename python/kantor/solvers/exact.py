@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..errors import BackendUnavailable, OptionError, ProblemError
+from .clock import Clock
 from .options import StoppingCriteria
 from .problem import FloatArray, LinearProgram
 from .rational import Basis
@@ -26,7 +27,9 @@ def import_highspy() -> Any:
     return highspy
 
 
-def solve_exact(lp: LinearProgram, stopping: StoppingCriteria) -> tuple[Status, str, FloatArray, FloatArray, int]:
+def solve_exact(
+    lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, presolve: bool = True
+) -> tuple[Status, str, FloatArray, FloatArray, int]:
     """(status, why, x, y, simplex iterations) of the minimisation; a ray in y or x for the infeasible statuses."""
     if lp.terms is not None and lp.terms.kind.any():
         raise OptionError(
@@ -40,22 +43,23 @@ def solve_exact(lp: LinearProgram, stopping: StoppingCriteria) -> tuple[Status, 
             "use method='pdhg'"
         )
     highspy = import_highspy()
-    solver = _run(highspy, lp, stopping, presolve=True)
+    solver = _run(highspy, lp, stopping, clock, presolve=presolve)
     kinds = highspy.HighsModelStatus
     if solver.getModelStatus() in (kinds.kInfeasible, kinds.kUnbounded, kinds.kUnboundedOrInfeasible):
         # Rays exist only after a simplex run on the whole model.
-        solver = _run(highspy, lp, stopping, presolve=False)
+        solver = _run(highspy, lp, stopping, clock, presolve=False)
     solution, info = solver.getSolution(), solver.getInfo()
     x, y = _vector(solution.col_value, lp.shape[1]), _vector(solution.row_dual, lp.shape[0])
     status, why = _status(highspy, solver)
     if status is Status.PRIMAL_INFEASIBLE:
-        y = _least_violation_duals(highspy, lp, stopping)
+        y = _least_violation_duals(highspy, lp, stopping, clock)
     elif status is Status.DUAL_INFEASIBLE:
         x = np.asarray(solver.getPrimalRay()[2], dtype=np.float64)
     return status, why, x, y, int(info.simplex_iteration_count)
 
 
-def _run(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria, *, presolve: bool) -> Any:
+def highs_model(highspy: Any, lp: LinearProgram) -> Any:
+    """The minimisation, without its constant, as HiGHS takes it."""
     model = highspy.HighsLp()
     columns = lp.K.tocsc()
     model.num_row_, model.num_col_ = lp.shape
@@ -67,6 +71,10 @@ def _run(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria, *, presolv
         columns.indices,
         columns.data,
     )
+    return model
+
+
+def _run(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, *, presolve: bool) -> Any:
     solver = highspy.Highs()
     default = solver.getOptionValue("small_matrix_value")[1]
     tight = min(1e-7, max(1e-10, stopping.tolerance))
@@ -78,13 +86,14 @@ def _run(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria, *, presolv
         "primal_feasibility_tolerance": tight,
         "dual_feasibility_tolerance": tight,
     }
-    if stopping.time_limit_s is not None:
-        options["time_limit"] = float(stopping.time_limit_s)
+    left = clock.left()
+    if left is not None:
+        options["time_limit"] = max(left, 1e-3)
     if stopping.iteration_limit is not None:
         options["simplex_iteration_limit"] = int(stopping.iteration_limit)
     for name, value in options.items():
         solver.setOptionValue(name, value)
-    if solver.passModel(model) == highspy.HighsStatus.kError:
+    if solver.passModel(highs_model(highspy, lp)) == highspy.HighsStatus.kError:
         raise ProblemError("HiGHS refused the program")
     # Needed only while the matrix is taken in: left on, it stops the simplex method short on some infeasible programs.
     solver.setOptionValue("small_matrix_value", default)
@@ -109,7 +118,7 @@ def _status(highspy: Any, solver: Any) -> tuple[Status, str]:
     return known.get(status, Status.NUMERICAL_ERROR), words
 
 
-def _least_violation_duals(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria) -> FloatArray:
+def _least_violation_duals(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria, clock: Clock) -> FloatArray:
     """Row duals of "least total violation of the rows within the bounds": a Farkas ray if that violation is positive.
 
     HiGHS' own ray is not always there, and its sign is not fixed; this one always is.
@@ -124,7 +133,7 @@ def _least_violation_duals(highspy: Any, lp: LinearProgram, stopping: StoppingCr
         lower=np.concatenate([lp.lower, np.zeros(2 * rows)]),
         upper=np.concatenate([lp.upper, np.full(2 * rows, np.inf)]),
     )
-    solver = _run(highspy, elastic, stopping, presolve=True)
+    solver = _run(highspy, elastic, stopping, clock, presolve=True)
     return _vector(solver.getSolution().row_dual, rows)
 
 

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backends import Backend, get_backend
 from ..errors import OptionError, ProblemError, suggest
-from .answer import answer, settled_answer, simplex_answer
-from .kkt import Kkt
+from .answer import settled_answer, simplex_answer
+from .clock import Clock
 from .options import PdhgOptions, StoppingCriteria
-from .pdhg import Clock, Outcome, Pdhg
+from .presolve import unsuitable
 from .problem import FloatArray, LinearProgram
-from .scaling import ScaledProgram, check_values, scale_program
+from .run import Extras, PdhgRun
 from .settle import Settled, settle
-from .solution import Solution, SolveInfo, Status
-from .start import Start, warm_start_of
-from .termination import Residuals, multiplier_range, residuals
-from .userset import UserSet
+from .solution import Solution, Status
+from .start import warm_start_of
 
 _METHODS = ("auto", "pdhg", "highs")
-# Effort spent on telling unbounded from infeasible once a recession direction is known.
-_FEASIBILITY_ITERATIONS = 20_000
+# "auto" tries the simplex method first on linear programs up to this many nonzeros, for this many iterations a row
+# and column; on Netlib it is faster than PDHG and exact, on planning tables above this size it is slower.
+_SIMPLEX_NONZEROS = 150_000
+_SIMPLEX_ITERATIONS = 5
 
 
 def solve_lp(
@@ -40,6 +41,8 @@ def solve_lp(
     projection: Callable[[Any], Any] | None = None,
     support: Callable[[FloatArray], float] | None = None,
     options: PdhgOptions | None = None,
+    presolve: bool | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Solution:
     """Minimise c.x + sum_j phi_j(x_j) subject to row_lower <= K x <= row_upper, lower <= x <= upper.
 
@@ -60,7 +63,10 @@ def solve_lp(
         columns, taken at the admissible part of rho (where that infimum is finite). D bounds the optimum as far as the
         dual residual is zero.
     method : str
-        "pdhg" (what "auto" takes), or "highs": HiGHS' simplex, for small linear programs. Both are judged alike.
+        "pdhg", or "highs": HiGHS' simplex, for small linear programs. Both are judged alike. "auto" takes the simplex
+        method for linear programs of at most 150,000 nonzeros, unless an argument only PDHG uses is given (a backend, a
+        warm start, ...), and PDHG for everything else and where 5 (M + N) simplex iterations or its precision do not
+        suffice. ``info.method`` and ``info.why`` say what solved it.
     backend : str or Backend
         Kernels for "pdhg"; see kantor.backends.get_backend.
     time_limit_s, iteration_limit : float, int or None
@@ -70,7 +76,7 @@ def solve_lp(
         Either may be None. A Solution also hands on its primal weight; a ray inside it is not used. "highs" returns
         the point if it is optimal already, and else starts from its own basis.
     on_progress : callable or None
-        Called at every check of "pdhg" with a dict: iteration, primal_residual, dual_residual, gap, objective,
+        Called at every check of "pdhg" (never by the simplex method) with a dict: iteration, primal_residual, dual_residual, gap, objective,
         dual_objective, scaled_residual (the equilibrated program's), weight, seconds. What it returns is ignored; a
         KeyboardInterrupt it raises ends the solve like Ctrl-C.
     value_scaling : (row values (M,), column values (N,)) or None
@@ -85,6 +91,15 @@ def solve_lp(
         the point itself and is only an estimate.
     options : PdhgOptions or None
         Parameters of the method.
+    presolve : bool or None
+        Let HiGHS remove rows and columns before "pdhg" starts; the answer is postsolved and judged on the original, and
+        where presolve proves nothing the original program is solved instead (``info.notes`` says so). None: yes for
+        linear programs of up to two million nonzeros. Not with projection, nor for programs with concave terms. For
+        "highs" its own presolve.
+    checkpoint : path or None
+        Folder for the state of "pdhg": written every half minute and at the end, and continued from if it is there.
+        The continued run computes the same bits as one that was never stopped (on the same backend). ProblemError
+        if the folder holds another problem or other options, or a damaged file.
 
     Returns
     -------
@@ -118,143 +133,57 @@ def solve_lp(
     if method not in _METHODS:
         raise OptionError(f"method: {method!r} is unknown{suggest(method, _METHODS)}")
     stopping = StoppingCriteria(tolerance=tolerance, iteration_limit=iteration_limit, time_limit_s=time_limit_s)
-    _check_projection(lp, method, projection, support)
+    _check_projection(lp, method, projection, support, presolve)
     if method == "highs":
-        _refuse_unused(value_scaling=value_scaling, options=options)
-    clock = Clock()
+        _refuse_unused(value_scaling=value_scaling, options=options, checkpoint=checkpoint)
+    extras = Extras(on_progress, value_scaling, projection, support, presolve, checkpoint)
+    clock = Clock(stopping.time_limit_s)
     start = warm_start_of(lp, warm_start)
     settled = settle(lp) if projection is None else Settled(lp, None, np.zeros(lp.shape[1]))
     if settled.status is not None:
         return settled_answer(lp, settled, stopping, clock)
     if method == "highs":
-        return simplex_answer(lp, stopping, clock, start if warm_start is not None else None)
-    run = _PdhgRun(lp, settled, stopping, options or PdhgOptions(), clock, get_backend(backend))
-    solution = run.solve(start, value_scaling, projection, support, on_progress)
-    return run.unbounded_or_infeasible(solution) if solution.status is Status.DUAL_INFEASIBLE else solution
+        return simplex_answer(lp, stopping, clock, start if warm_start is not None else None, presolve is not False)
+    notes: list[str] = []
+    if method == "auto" and warm_start is None and backend == "auto" and options is None and _small(lp, extras):
+        answered, why = _by_simplex(lp, stopping, clock, presolve is not False)
+        if answered is not None:
+            return answered
+        notes.append(why)
+    run = PdhgRun(lp, settled, stopping, options or PdhgOptions(), clock, get_backend(backend), extras)
+    solution = run.solve(start)
+    solution.info.notes += notes
+    return solution
 
 
-class _PdhgRun:
-    """One call by PDHG: scale, move to the backend, iterate, unscale, and judge on the original data."""
-
-    def __init__(
-        self, lp: LinearProgram, settled: Settled, stopping: StoppingCriteria, options: PdhgOptions, clock: Clock,
-        backend: Backend,
-    ) -> None:  # fmt: skip
-        assert settled.lp is not None
-        self.lp, self.settled, self.rest = lp, settled, settled.lp
-        self.stopping, self.options, self.clock, self.backend = stopping, options, clock, backend
-        self.user_set: UserSet | None = None
-
-    def solve(
-        self,
-        start: Start,
-        value_scaling: Any = None,
-        projection: Any = None,
-        support: Any = None,
-        on_progress: Any = None,
-    ) -> Solution:
-        """Run; the arguments are those of solve_lp."""
-        rest, clock, backend = self.rest, self.clock, self.backend
-        values = check_values(value_scaling, self.lp.shape)
-        if values is not None and self.settled.rows is not None:
-            values = values[0][self.settled.rows], values[1]
-        with clock.phase("scaling"):
-            scaled = scale_program(rest, self.options, values, scale_columns=projection is None)
-        with clock.phase("transfer"):
-            if projection is not None:
-                self.user_set = UserSet(backend, projection, support, scaled.scaling.primal, rest)
-            kkt = Kkt(backend, rest, scaled, self.user_set)
-            scaled = replace(scaled, K=None)  # the backend has its own copy; a large matrix need not be held twice
-        sign, offset = (-1.0 if self.lp.maximise else 1.0), self.lp.offset
-        loop = Pdhg(
-            kkt, self.stopping, self.options, clock, weight=start.weight or self.options.initial_weight,
-            confirm=lambda x, y: self._judge(*self._unscale(scaled, x, y)), on_progress=on_progress,
-            projection=None if self.user_set is None else self.user_set.project_scaled,
-            in_user_sense=lambda value: sign * (value + offset),
-        )  # fmt: skip
-        outcome = loop.solve(*self._scaled_start(scaled, start))
-        solution = self._package(scaled, outcome)
-        solution.info.backend, solution.info.device = backend.name, backend.device()
-        return solution
-
-    def _scaled_start(self, scaled: ScaledProgram, start: Start) -> tuple[FloatArray, FloatArray]:
-        """The start in scaled units, inside the bounds (or the user's set) and the signs of the rows."""
-        rest, s = self.rest, scaled.scaling
-        x = np.clip(start.x, rest.lower, rest.upper)
-        if self.user_set is not None:
-            x = self.user_set.project(x)
-        y = start.y if self.settled.rows is None else start.y[self.settled.rows]
-        y = np.clip(y, *multiplier_range(rest.row_lower, rest.row_upper))
-        return np.clip(s.x_in(x), scaled.lower, scaled.upper), s.y_in(y)
-
-    def _unscale(self, scaled: ScaledProgram, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        x = np.clip(scaled.scaling.x_out(x), self.rest.lower, self.rest.upper)
-        y = np.clip(scaled.scaling.y_out(y), *multiplier_range(self.rest.row_lower, self.rest.row_upper))
-        return x, self.settled.full_y(y, self.lp.shape[0])
-
-    def _judge(self, x: FloatArray, y: FloatArray) -> Residuals:
-        return residuals(self.lp, x, y) if self.user_set is None else self.user_set.residuals(x, y)
-
-    def _package(self, scaled: ScaledProgram, outcome: Outcome) -> Solution:
-        x, y = self._unscale(scaled, outcome.x, outcome.y)
-        judged = self._judge(x, y)
-        info = SolveInfo(
-            method="pdhg",
-            why=outcome.why or "first-order method for sparse linear and separable concave programs (r2HPDHG)",
-            iterations=outcome.iterations,
-            products=outcome.products,
-            history=outcome.history,
-        )
-        if self.user_set is not None and not self.user_set.certified:
-            info.notes.append("no support function given: dual_objective is an estimate, not a bound")
-        if outcome.status is Status.PRIMAL_INFEASIBLE and outcome.ray is not None:
-            y = self.settled.full_y(outcome.ray, self.lp.shape[0])
-        elif outcome.status is Status.DUAL_INFEASIBLE and outcome.ray is not None:
-            x = outcome.ray
-        return answer(self.lp, outcome.status, x, y, judged, info, self.stopping, self.clock)
-
-    def unbounded_or_infeasible(self, solution: Solution) -> Solution:
-        """A recession direction shows that no dual feasible point exists; see whether a feasible point exists at all.
-
-        The same rows and bounds without the objective: a Farkas ray there outranks the direction, a feasible point
-        makes the program unbounded, and without either within a bounded effort the answer stays "dual infeasible".
-        """
-        info, spent, limit = solution.info, solution.info.iterations, self.stopping.iteration_limit
-        budget = max(_FEASIBILITY_ITERATIONS, 2 * spent)
-        seconds = self.stopping.time_limit_s
-        left = None if seconds is None else seconds - self.clock.elapsed()
-        if (limit is not None and limit <= spent) or (left is not None and left <= 0.0):
-            info.why += "; the limits left no room to look for a feasible point"
-            return solution
-        search = StoppingCriteria(
-            tolerance=self.stopping.tolerance,
-            iteration_limit=budget if limit is None else min(budget, limit - spent),
-            time_limit_s=left,
-        )
-        rest = self.rest
-        plain = LinearProgram(np.zeros(rest.shape[1]), rest.K, rest.row_lower, rest.row_upper, rest.lower, rest.upper)
-        inner = _PdhgRun(
-            plain, Settled(plain, None, np.zeros(rest.shape[1])), search, self.options, Clock(), self.backend
-        )
-        found = inner.solve(warm_start_of(plain, None))
-        info.iterations, info.products = spent + found.info.iterations, info.products + found.info.products
-        info.seconds = {**info.seconds, "feasibility": found.info.seconds, "total": self.clock.elapsed()}
-        if found.status is Status.PRIMAL_INFEASIBLE:
-            info.why = f"{found.info.why} (and {info.why})"
-            y = self.settled.full_y(found.y, self.lp.shape[0])
-            return Solution(found.x, y, -(self.lp.K.T @ y), np.nan, np.nan, Status.PRIMAL_INFEASIBLE, info)
-        if found.status is Status.OPTIMAL:
-            info.why += "; a feasible point exists: the program is unbounded"
-        else:
-            info.why += "; no feasible point was found: unbounded or infeasible"
-        return solution
+def _small(lp: LinearProgram, extras: Extras) -> bool:
+    """Whether the simplex method can take the program and nothing asked for needs PDHG."""
+    only_pdhg = (extras.value_scaling, extras.projection, extras.checkpoint)
+    return lp.K.nnz <= _SIMPLEX_NONZEROS and not unsuitable(lp) and all(given is None for given in only_pdhg)
 
 
-def _check_projection(lp: LinearProgram, method: str, projection: Any, support: Any) -> None:
+def _by_simplex(
+    lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, presolve: bool
+) -> tuple[Solution | None, str]:
+    """(the answer, "") or (None, why the simplex method has none within its budget)."""
+    most, limit = _SIMPLEX_ITERATIONS * sum(lp.shape), stopping.iteration_limit
+    budget = most if limit is None else min(most, limit)
+    solution = simplex_answer(lp, replace(stopping, iteration_limit=budget), clock, None, presolve)
+    if solution.status is Status.NUMERICAL_ERROR:
+        return None, f"simplex: {solution.info.why}"
+    if solution.status is Status.ITERATION_LIMIT and budget == most != limit:
+        return None, f"simplex: not done after {budget} iterations"
+    solution.info.why += "; the simplex method is exact and fast on a program of this size"
+    return solution, ""
+
+
+def _check_projection(lp: LinearProgram, method: str, projection: Any, support: Any, presolve: bool | None) -> None:
     if projection is None:
         if support is not None:
             raise OptionError("support: only used together with projection")
         return
+    if presolve:
+        raise OptionError("presolve: cannot be used together with projection, whose set it does not know")
     if method == "highs":
         raise OptionError("projection: only method 'pdhg' can use one")
     if lp.terms is not None and lp.terms.kind.any():

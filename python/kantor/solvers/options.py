@@ -13,7 +13,7 @@ from ..errors import OptionError
 class StoppingCriteria:
     """When to stop; the formulas of the three residuals are in :func:`kantor.solvers.lp.solve_lp`.
 
-    tolerance: largest relative primal residual, dual residual and gap of an optimal point; > 0.
+    tolerance: largest relative primal residual, dual residual and gap of an optimal point; in (0, 1).
     iteration_limit: most iterations, >= 0; None is no limit.
     time_limit_s: most wall-clock seconds for the whole call, > 0; None is no limit. It is looked at between pieces of
         a block, so it may be passed by about a second, and by one iteration when an iteration takes longer than that.
@@ -24,7 +24,7 @@ class StoppingCriteria:
     time_limit_s: float | None = None
 
     def __post_init__(self) -> None:
-        _number("tolerance", self.tolerance, 0.0, 1.0, open_low=True)
+        _number("tolerance", self.tolerance, 0.0, 1.0, open_low=True, open_high=True)
         if self.iteration_limit is not None:
             _whole("iteration_limit", self.iteration_limit, 0)
         if self.time_limit_s is not None:
@@ -33,7 +33,7 @@ class StoppingCriteria:
 
 @dataclass(frozen=True, kw_only=True)
 class PdhgOptions:
-    """Parameters of reflected restarted Halpern PDHG; the defaults are those of arXiv 2507.14051, section 3.
+    """Parameters of reflected restarted Halpern PDHG; defaults of arXiv 2507.14051, section 3, but for the weight's.
 
     check_every: iterations in a block, between two looks at residuals and restarts; >= 1.
     ruiz_iterations: passes of Ruiz' equilibration before Pock-Chambolle's; >= 0.
@@ -41,8 +41,8 @@ class PdhgOptions:
     norm_margin: the power iteration's estimate of ||K||_2 is raised by this share, for it comes from below; >= 0.
     norm_tolerance, norm_iterations: the power iteration stops when its estimate grows by less than this share.
     restart_sufficient, restart_necessary, restart_artificial: see :func:`kantor.solvers.restart.restart_reason`.
-    weight_proportional, weight_integral, weight_derivative, weight_memory: gains of the primal weight's controller,
-        see :func:`kantor.solvers.restart.update_weight`.
+    weight_proportional, weight_integral, weight_derivative, weight_balance, weight_memory: gains of the primal weight's
+        controller, see :func:`kantor.solvers.restart.update_weight`.
     initial_weight: the primal weight w of the start, > 0.
     detect_rays: look for certificates of infeasibility at every check.
     seed: of the power iteration's random start; >= 0.
@@ -57,9 +57,10 @@ class PdhgOptions:
     restart_sufficient: float = 0.2
     restart_necessary: float = 0.5
     restart_artificial: float = 0.36
-    weight_proportional: float = 0.99
-    weight_integral: float = 0.01
+    weight_proportional: float = 0.5
+    weight_integral: float = 0.0
     weight_derivative: float = 0.0
+    weight_balance: float = 0.2
     weight_memory: float = 0.3
     initial_weight: float = 1.0
     detect_rays: bool = True
@@ -79,7 +80,7 @@ class PdhgOptions:
             raise OptionError(
                 f"restart_sufficient: {self.restart_sufficient!r} exceeds restart_necessary {self.restart_necessary!r}"
             )
-        for name in ("weight_proportional", "weight_integral", "weight_derivative", "weight_memory"):
+        for name in ("weight_proportional", "weight_integral", "weight_derivative", "weight_balance", "weight_memory"):
             _number(name, getattr(self, name), 0.0, 1.0)
         _number("initial_weight", self.initial_weight, 0.0, math.inf, open_low=True)
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from .checkpoint import Checkpoint
+from .clock import Clock
 from .kkt import Array, Kkt
 from .options import PdhgOptions, StoppingCriteria
 from .problem import FloatArray
@@ -33,50 +34,38 @@ _PIECE_SECONDS = 1.0
 # The norm estimate is raised by this when the P-norm turns out negative.
 _NORM_REPAIR = 1.05
 
+# What a checkpoint holds of the state and of the loop.
+_VECTORS = ("x", "x_anchor", "x_hat", "y", "y_anchor", "y_hat")
+_SCALARS = ("norm", "products", "total", "restarts", "r0", "r_previous", "best_worst", "confirm_below")
+
 Confirm = Callable[[FloatArray, FloatArray], Residuals]
 Progress = Callable[[dict[str, float]], Any]
 
 
 @dataclass
-class Clock:
-    """Wall-clock seconds since the start, and by phase."""
-
-    started: float = field(default_factory=time.perf_counter)
-    phases: dict[str, float] = field(default_factory=dict)
-
-    def elapsed(self) -> float:
-        """Seconds since the start of the whole call."""
-        return time.perf_counter() - self.started
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add the time of the block to a phase, also when it ends by an exception."""
-        before = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - before
-
-
-@dataclass
 class Outcome:
-    """How the loop ended; x, y scaled, on the host. ``ray`` is a certificate for the two infeasible statuses."""
+    """How the loop ended; x, y scaled, on the host. ``ray`` is a certificate for the two infeasible statuses.
+
+    ``stalled``: the iteration reached a fixed point, further iterations change nothing.
+    """
 
     status: Status
     why: str
     x: FloatArray
     y: FloatArray
-    iterations: int
-    products: int
-    weight: float
-    history: list[dict[str, float]]
+    iterations: int = 0
+    products: int = 0
+    weight: float = 1.0
+    history: list[dict[str, float]] = field(default_factory=list)
     ray: FloatArray | None = None
+    stalled: bool = False
 
 
-def spectral_norm(kkt: Kkt, options: PdhgOptions) -> tuple[float, int]:
+def spectral_norm(kkt: Kkt, options: PdhgOptions, stop: Callable[[], bool] = lambda: False) -> tuple[float, int]:
     """(estimate of ||K||_2 with its margin, products used): power iteration on K'K from a seeded random start.
 
     The estimate comes from below, so it is raised by ``norm_margin``, and capped by the rigorous ``kkt.norm_bound``.
+    ``stop`` is asked before every step.
     """
     b, (M, N) = kkt.backend, kkt.A.shape
     q = b.from_host(np.random.default_rng(options.seed).standard_normal(N))
@@ -84,6 +73,8 @@ def spectral_norm(kkt: Kkt, options: PdhgOptions) -> tuple[float, int]:
     size = float(b.norm([q])[0])
     estimate, products = 0.0, 0
     for _ in range(options.norm_iterations):
+        if stop():
+            break
         b.axpby(1.0 / size, q, 0.0, back)
         b.matvec(kkt.A, back, p)
         b.rmatvec(kkt.A, p, q)
@@ -103,20 +94,25 @@ def spectral_norm(kkt: Kkt, options: PdhgOptions) -> tuple[float, int]:
 
 
 class Pdhg:
-    """One solve. ``confirm`` recomputes the residuals of a scaled point from the raw data: only then it is optimal."""
+    """One solve. ``confirm`` recomputes the residuals of a scaled point from the raw data: only then it is optimal.
+
+    ``reach``: points whose residuals here are at most this times the tolerance are worth confirming.
+    """
 
     def __init__(
         self, kkt: Kkt, stopping: StoppingCriteria, options: PdhgOptions, clock: Clock, confirm: Confirm,
         on_progress: Progress | None = None, projection: Callable[[Array], Array] | None = None,
-        in_user_sense: Callable[[float], float] = float, weight: float = 1.0,
+        in_user_sense: Callable[[float], float] = float, weight: float = 1.0, checkpoint: Checkpoint | None = None,
+        reach: float = 1.0,
     ) -> None:  # fmt: skip
         self.kkt, self.backend = kkt, kkt.backend
         self.stopping, self.options, self.clock = stopping, options, clock
         self.confirm, self.on_progress, self.in_user_sense = confirm, on_progress, in_user_sense
+        self.checkpoint, self.confirm_below = checkpoint, reach * stopping.tolerance
         self.norm, self.products = kkt.norm_bound or 1.0, 0
         self.state = kkt.state(options.step_factor / self.norm, weight, projection)
         self.weight = WeightState.start(weight)
-        self.rays = RaySearch(kkt) if options.detect_rays and projection is None else None
+        self.rays = RaySearch(kkt, clock.expired) if options.detect_rays and projection is None else None
         self.total = self.restarts = 0
         self.r0 = self.r_previous = math.inf
         self.history: list[dict[str, float]] = []
@@ -132,16 +128,29 @@ class Pdhg:
         b.copy(s.x_hat, self.best_x)
         b.copy(s.y_hat, self.best_y)
         try:
-            return self._check(0.0) or self._loop()
+            resumed = self.checkpoint is not None and self._resume(self.checkpoint)
+            if not resumed:
+                outcome = self._check(0.0)
+                if outcome is not None:
+                    return outcome
+                self._first_step_size()
+            return self._loop()
         except KeyboardInterrupt:
             return self._outcome(Status.INTERRUPTED, "interrupted; the best point so far")
+        finally:
+            if self.checkpoint is not None:
+                self.checkpoint.write()
 
-    def _loop(self) -> Outcome:
+    def _first_step_size(self) -> None:
         with self.clock.phase("norm"):
-            self.norm, self.products = spectral_norm(self.kkt, self.options)
+            self.norm, self.products = spectral_norm(self.kkt, self.options, self.clock.expired)
         self.state.eta = self.options.step_factor / self.norm
         self._restart()
+
+    def _loop(self) -> Outcome:
         while True:
+            if self.checkpoint is not None:
+                self.checkpoint.keep(*self._snapshot())
             if self.state.k == 0:
                 self._advance(min(1, self._until_check()))
                 self.r0 = self._error()
@@ -166,7 +175,7 @@ class Pdhg:
     def _advance(self, iterations: int) -> None:
         """Run iterations in pieces short enough for the time limit and Ctrl-C; stops early when the time is over."""
         with self.clock.phase("iterate"):
-            while iterations > 0 and not self._out_of_time():
+            while iterations > 0 and not self.clock.expired():
                 fits = iterations
                 if self.seconds_per_iteration * iterations > _PIECE_SECONDS:
                     fits = max(1, int(_PIECE_SECONDS / self.seconds_per_iteration))
@@ -178,10 +187,6 @@ class Pdhg:
                 iterations -= piece
                 self.total += piece
                 self.products += 2 * piece
-
-    def _out_of_time(self) -> bool:
-        limit = self.stopping.time_limit_s
-        return limit is not None and self.clock.elapsed() >= limit
 
     # ---- restarts ----------------------------------------------------------------------------------------------
     def _error(self) -> float:
@@ -246,13 +251,20 @@ class Pdhg:
                 self.backend.copy(s.x_hat, self.best_x)
                 self.backend.copy(s.y_hat, self.best_y)
             self._report(residuals)
-            if residuals.within(self.stopping.tolerance) and self._confirmed():
+            if self._confirmed(residuals):
                 return self._outcome(Status.OPTIMAL, "", s.x_hat, s.y_hat)
             return self._infeasible() or self._limit(r)
 
-    def _confirmed(self) -> bool:
+    def _confirmed(self, residuals: Residuals) -> bool:
+        """Whether the point is good on the raw data; after a no, not asked again before the residuals have halved."""
+        tolerance = self.stopping.tolerance
+        if not (residuals.worst <= self.confirm_below and residuals.scaled <= tolerance):
+            return False
         point = self.backend.to_host(self.state.x_hat), self.backend.to_host(self.state.y_hat)
-        return self.confirm(*point).within(self.stopping.tolerance)
+        if self.confirm(*point).within(tolerance):
+            return True
+        self.confirm_below = 0.5 * residuals.worst
+        return False
 
     def _report(self, residuals: Residuals) -> None:
         entry = {
@@ -286,12 +298,14 @@ class Pdhg:
         limit = self.stopping.iteration_limit
         if limit is not None and self.total >= limit:
             return self._outcome(Status.ITERATION_LIMIT, f"{self.total} iterations done; the best point so far")
-        if self._out_of_time():
+        if self.clock.expired():
             return self._outcome(Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s are over; the best point so far")
         if r == 0.0 and self.total > 0:
-            return self._outcome(
+            outcome = self._outcome(
                 Status.ITERATION_LIMIT, "a fixed point to the last bit: this tolerance is out of reach"
             )
+            outcome.stalled = True
+            return outcome
         return None
 
     def _outcome(self, status: Status, why: str, x: Array | None = None, y: Array | None = None) -> Outcome:
@@ -307,3 +321,35 @@ class Pdhg:
             weight=self.state.weight,
             history=self.history,
         )
+
+    # ---- checkpoints -------------------------------------------------------------------------------------------
+    def _snapshot(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All that the rest of the run depends on, at a check after the decision on a restart."""
+        s, to_host = self.state, self.backend.to_host
+        vectors = {name: getattr(s, name) for name in _VECTORS} | {"best_x": self.best_x, "best_y": self.best_y}
+        scalars = {
+            "eta": s.eta, "k": s.k, "weight": asdict(self.weight), "history": self.history,
+            **{name: getattr(self, name) for name in _SCALARS},
+            "not_before": {} if self.rays is None else self.rays.waiting,
+        }  # fmt: skip
+        return scalars, {name: np.array(to_host(vector)) for name, vector in vectors.items()}
+
+    def _resume(self, checkpoint: Checkpoint) -> bool:
+        """Take over the state of a checkpoint; False if there is none."""
+        found = checkpoint.read()
+        if found is None:
+            return False
+        scalars, arrays = found
+        s, put = self.state, self.backend.from_host
+        for name in _VECTORS:
+            self.backend.copy(put(arrays[name]), getattr(s, name))
+        self.backend.copy(put(arrays["best_x"]), self.best_x)
+        self.backend.copy(put(arrays["best_y"]), self.best_y)
+        for name in _SCALARS:
+            setattr(self, name, scalars[name])
+        s.eta, s.k, self.history = scalars["eta"], scalars["k"], scalars["history"]
+        self.weight = WeightState(**scalars["weight"])
+        s.weight = self.weight.weight
+        if self.rays is not None:
+            self.rays.waiting = scalars["not_before"]
+        return True

@@ -18,6 +18,7 @@ Source of the candidates: arXiv 2102.04592 (displacement and normalised average 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,16 @@ FUZZ = 8.0 * 2.0**-53
 
 # How near the end of its range an entry counts as meant to be there, when a candidate is polished.
 _NEARNESS = (1e-2, 1e-6)
+# Iterations that pay for one LSQR step a round.
+_ITERATIONS_A_STEP = 40
+
+
+@dataclass(frozen=True)
+class Effort:
+    """``steps``: most LSQR steps in one round of :func:`polish`; ``stop``: asked before every round."""
+
+    steps: int = 5000
+    stop: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,9 @@ def recession_ray(lp: LinearProgram, d: FloatArray) -> Ray | None:
     return Ray(d, value, slack, not viol.any()) if value > 2.0 * slack else None
 
 
-def polished_farkas(lp: LinearProgram, y: FloatArray, reach: FloatArray | None = None) -> Ray | None:
+def polished_farkas(
+    lp: LinearProgram, y: FloatArray, reach: FloatArray | None = None, effort: Effort | None = None
+) -> Ray | None:
     """A certificate near y: y itself if it has no defect, else polished, else y in spite of its defects; or None."""
     raw = farkas_ray(lp, y, reach)
     if raw is not None and raw.exact:
@@ -112,19 +125,19 @@ def polished_farkas(lp: LinearProgram, y: FloatArray, reach: FloatArray | None =
     low, high = multiplier_range(lp.lower, lp.upper)
     transposed = lp.K.T.tocsr()
     for nearness in _NEARNESS:
-        ray = farkas_ray(lp, polish(transposed, y, -high, -low, nearness), reach)
+        ray = farkas_ray(lp, polish(transposed, y, -high, -low, nearness, effort), reach)
         if ray is not None:
             return ray
     return raw
 
 
-def polished_recession(lp: LinearProgram, d: FloatArray) -> Ray | None:
+def polished_recession(lp: LinearProgram, d: FloatArray, effort: Effort | None = None) -> Ray | None:
     """A certificate near d: d itself if it has no defect, else polished, else d in spite of its defects; or None."""
     raw = recession_ray(lp, d)
     if raw is not None and raw.exact:
         return raw
     for nearness in _NEARNESS:
-        ray = recession_ray(lp, polish(lp.K, d, *row_recession_range(lp), nearness))
+        ray = recession_ray(lp, polish(lp.K, d, *row_recession_range(lp), nearness, effort))
         if ray is not None:
             return ray
     return raw
@@ -144,7 +157,10 @@ def row_recession_range(lp: LinearProgram) -> tuple[FloatArray, FloatArray]:
     return np.where(np.isfinite(lp.row_lower), 0.0, -np.inf), np.where(np.isfinite(lp.row_upper), 0.0, np.inf)
 
 
-def polish(C: Any, v: FloatArray, low: FloatArray, high: FloatArray, nearness: float, rounds: int = 8) -> FloatArray:
+def polish(
+    C: Any, v: FloatArray, low: FloatArray, high: FloatArray, nearness: float, effort: Effort | None = None,
+    rounds: int = 8,
+) -> FloatArray:  # fmt: skip
     """Move v by small relative steps so that C v lies in [low, high] to the last bit; ends are 0 or infinite.
 
     Each round takes the entries of C v that violate their range, or lie within ``nearness`` (times sum |C_ij v_j|)
@@ -154,8 +170,11 @@ def polish(C: Any, v: FloatArray, low: FloatArray, high: FloatArray, nearness: f
     size_of, tight = abs(C), np.zeros(C.shape[0], bool)
     one_sided = np.isfinite(low) | np.isfinite(high)
     # Bounded work on large programs: the certificate may also come from a later, better candidate.
-    steps = int(np.clip(2e8 / max(C.nnz, 1), 20, 5000))
+    effort = effort or Effort()
+    steps = int(np.clip(2e8 / max(C.nnz, 1), 20, effort.steps))
     for _ in range(rounds):
+        if effort.stop():
+            break
         product, size = C @ v, size_of @ np.abs(v)
         viol = np.abs(product - np.clip(product, low, high))
         if not (viol > FUZZ * size).any():
@@ -179,11 +198,11 @@ class RaySearch:
 
     A cheap test on the backend (value against violation times the size of the current point) comes first; what passes
     is polished and tested on the host against the raw data, and after a failure not again before the iteration count
-    has grown by half.
+    has grown by half. The work of polishing stays below that of the iterations done so far.
     """
 
-    def __init__(self, kkt: Kkt) -> None:
-        self.kkt = kkt
+    def __init__(self, kkt: Kkt, stop: Callable[[], bool] = lambda: False) -> None:
+        self.kkt, self.stop = kkt, stop
         self.products = 0
         self._reach: FloatArray | None = None
         self._not_before = {Status.PRIMAL_INFEASIBLE: 0.0, Status.DUAL_INFEASIBLE: 0.0}
@@ -193,6 +212,15 @@ class RaySearch:
         row_low, row_high = row_recession_range(lp)
         self._row_low, self._row_high = b.from_host(row_low), b.from_host(row_high)
         self._way_x, self._way_y = b.zeros(lp.c.size), b.zeros(lp.row_lower.size)
+
+    @property
+    def waiting(self) -> dict[str, float]:
+        """Iteration before which each kind of certificate is not looked for again, by the status' name."""
+        return {status.name: before for status, before in self._not_before.items()}
+
+    @waiting.setter
+    def waiting(self, given: dict[str, float]) -> None:
+        self._not_before = {Status[name]: before for name, before in given.items()}
 
     def search(self, s: PdhgState, iteration: int) -> tuple[Status, Ray, str] | None:
         """A certificate found at this iterate, or None; ``products`` counts the matrix products it took."""
@@ -248,16 +276,20 @@ class RaySearch:
         kkt, lp = self.kkt, self.kkt.lp
         if self._reach is None:
             self._reach = default_reach(lp)
-        ray = polished_farkas(
-            lp, kkt.scaling.y_out(_without_specks(kkt.backend.to_host(kkt.rows.work[0]))), self._reach
-        )
+        candidate = kkt.scaling.y_out(_without_specks(kkt.backend.to_host(kkt.rows.work[0])))
+        ray = polished_farkas(lp, candidate, self._reach, self._effort(iteration))
         if ray is None:
             self._not_before[Status.PRIMAL_INFEASIBLE] = 1.5 * iteration
         return ray
 
+    def _effort(self, iteration: int) -> Effort:
+        """Sixteen rounds a search, and a step of LSQR in Python costs as much as several iterations."""
+        return Effort(steps=min(5000, max(50, iteration // _ITERATIONS_A_STEP)), stop=self.stop)
+
     def _recession(self, iteration: int) -> Ray | None:
         kkt, lp = self.kkt, self.kkt.lp
-        ray = polished_recession(lp, kkt.scaling.x_out(_without_specks(kkt.backend.to_host(kkt.plain_cols.work[0]))))
+        candidate = kkt.scaling.x_out(_without_specks(kkt.backend.to_host(kkt.plain_cols.work[0])))
+        ray = polished_recession(lp, candidate, self._effort(iteration))
         if ray is None:
             self._not_before[Status.DUAL_INFEASIBLE] = 1.5 * iteration
         return ray
@@ -269,15 +301,21 @@ def default_reach(lp: LinearProgram, passes: int = 3) -> FloatArray:
     Row i with finite upper side bounds x_j for K_ij > 0 by (u_i - least activity of the others) / K_ij, and so on for
     the other three signs; a pass uses the bounds of the one before.
     """
-    lower, upper = lp.lower.copy(), lp.upper.copy()
-    for _ in range(passes):
-        _tighten(lp, lower, upper)
+    lower, upper = implied_bounds(lp, passes)
     reach = np.maximum(np.abs(lower), np.abs(upper))
     columns = lp.K.tocsc()
     largest = _largest(columns.data, columns.indptr)
     sides = np.concatenate([_finite(lp.row_lower), _finite(lp.row_upper), _finite(lp.lower), _finite(lp.upper)])
     far = FAR * max(1.0, float(np.max(np.abs(sides), initial=0.0))) / np.where(largest > 0, largest, 1.0)
     return np.where(np.isfinite(reach), reach, far)
+
+
+def implied_bounds(lp: LinearProgram, passes: int = 3) -> tuple[FloatArray, FloatArray]:
+    """Bounds (N,), (N,) that rows and bounds together imply, loosened by more than their rounding."""
+    lower, upper = lp.lower.copy(), lp.upper.copy()
+    for _ in range(passes):
+        _tighten(lp, lower, upper)
+    return lower, upper
 
 
 def _tighten(lp: LinearProgram, lower: FloatArray, upper: FloatArray) -> None:

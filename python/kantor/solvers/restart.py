@@ -14,6 +14,8 @@ from .options import PdhgOptions
 # Outside these ranges the ratio of movements says nothing about the right weight.
 _DISTANCE_RANGE = (1e-16, 1e12)
 _RESIDUAL_RATIO_RANGE = (1e-8, 1e8)
+# Most that the logarithm of the ratio of residuals counts.
+_LEAN = 9.0
 
 
 def restart_reason(
@@ -74,14 +76,16 @@ class WeightState:
 def update_weight(
     state: WeightState, dx: float, dy: float, primal: float, dual: float, options: PdhgOptions
 ) -> WeightState:
-    """Move the weight at a restart, so that primal and dual travel equally far.
+    """Move the weight at a restart, so that primal and dual travel equally far and are equally far from feasible.
 
     dx, dy: 2-norms of the way from the anchor to the restart point; primal, dual: relative residuals there.
-    e = ln(dy / dx) - ln w; S <- 0.3 S + e; w <- w exp(0.99 e + 0.01 S + 0 (e - e_last)). If dx or dy leaves
-    (1e-16, 1e12) or dual/primal leaves (1e-8, 1e8), the best weight so far is taken: the one chosen when
-    abs(log10(dual/primal)) was least. A residual of exactly zero is no imbalance but structure (where all columns have
-    both bounds the dual residual is always zero), so the movement decides then; and so it does until some weight has
-    kept the ratio inside its range, for there is nothing to fall back on.
+    e = ln(dy / dx) - ln w; S <- m S + e; w <- w exp(p e + i S + d (e - e_last) + b ln(primal / dual)), the last
+    logarithm within +-9. The gains p, i, d, b and the memory m are options. Travel alone can drift: on some programs it
+    favours one side ever more while that side's residual stops mattering (b, ours, leans against it).
+    If dx or dy leaves (1e-16, 1e12) or dual/primal leaves (1e-8, 1e8), the best weight so far is taken: the one chosen
+    when abs(log10(dual/primal)) was least. A residual of exactly zero is no imbalance but structure (where all columns
+    have both bounds the dual residual is always zero), so the movement decides then; and so it does until some weight
+    has kept the ratio inside its range, for there is nothing to fall back on.
     """
     comparable = primal > 0.0 and dual > 0.0
     ratio = dual / primal if comparable else math.inf
@@ -91,10 +95,12 @@ def update_weight(
     if in_range and (balanced or not comparable or never):
         e = math.log(dy) - math.log(dx) - math.log(state.weight)
         error_sum = options.weight_memory * state.error_sum + e
+        lean = min(_LEAN, max(-_LEAN, -math.log(ratio))) if comparable else 0.0
         change = (
             options.weight_proportional * e
             + options.weight_integral * error_sum
             + options.weight_derivative * (e - state.last_error)
+            + options.weight_balance * lean
         )
         weight, last_error = state.weight * math.exp(change), e
     else:

@@ -224,12 +224,13 @@ class LpRounds:
             solution = solve_lp(
                 self.units.program(lp),
                 tolerance=max(tolerance, _TIGHTEST),
-                method=self.method,
+                method="pdhg" if self.method == "auto" else self.method,
                 backend=self.backend,
                 time_limit_s=None if seconds is None else max(1e-3, seconds - self._elapsed()),
                 iteration_limit=limit,
                 warm_start=start.solution if isinstance(start, Answer) else start,
                 on_progress=self._progress,
+                presolve=None if self.method == "highs" else False,
             )
         finally:
             self.seconds["lp"] += time.perf_counter() - began

@@ -14,7 +14,7 @@ for the two equilibrations; value scaling and the last step are ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,23 +82,25 @@ def scale_program(
     value_scaling: tuple[Any, Any] | None = None,
     *,
     scale_columns: bool = True,
+    between: Callable[[], None] = lambda: None,
 ) -> ScaledProgram:
     """Scale a program. With ``scale_columns=False`` all columns keep one common scale (for a user's own projection).
 
     value_scaling: (value of a unit of each row (M,), value of a unit of each column (N,)), both > 0: K starts as
     diag(row values) K diag(1/column values), so that the units rows and columns are counted in no longer matter.
+    between: called after every piece of work, of about a second at most; what it raises ends the work.
     """
     values = check_values(value_scaling, lp.shape)
     if values is not None and not scale_columns:
         raise OptionError("value_scaling: cannot be used together with projection, which keeps the columns' scale")
     row, column = (np.ones(lp.shape[0]), np.ones(lp.shape[1])) if values is None else (1.0 / values[0], values[1])
-    equilibrate(lp.K, row, column, options.ruiz_iterations, scale_columns)
+    equilibrate(lp.K, row, column, options.ruiz_iterations, scale_columns, between)
     c = lp.c / column
     row_lower, row_upper = lp.row_lower / row, lp.row_upper / row
     primal = 1.0 / _size(side_norm(row_lower, row_upper), side_norm(lp.lower * column, lp.upper * column))
     objective = 1.0 / _size(_cost_norm(lp, c, column), 0.0)
     terms = None if lp.terms is None else lp.terms.scaled(1.0 / (primal * column), objective * primal)
-    K = _scaled_matrix(lp.K, row, column)
+    K = scaled_matrix(lp.K, row, column)
     return ScaledProgram(
         K=K,
         c=objective * c,
@@ -124,16 +126,29 @@ def check_values(given: tuple[Any, Any] | None, shape: tuple[int, int]) -> tuple
     return _positive("value_scaling[0]", row, shape[0]), _positive("value_scaling[1]", column, shape[1])
 
 
-def equilibrate(K: Any, row: FloatArray, column: FloatArray, ruiz_iterations: int, scale_columns: bool = True) -> None:
-    """Multiply (row, column) in place by Ruiz' and then Pock-Chambolle's scales of the CSR matrix K."""
+def equilibrate(
+    K: Any, row: FloatArray, column: FloatArray, ruiz_iterations: int, scale_columns: bool = True,
+    between: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Multiply (row, column) in place by Ruiz' and then Pock-Chambolle's scales of the CSR matrix K.
+
+    ``between`` is called after every piece of work; what it raises ends the work.
+    """
     for _ in range(ruiz_iterations):
-        _divide(K, row, column, scale_columns, np.maximum)
-    _divide(K, row, column, scale_columns, np.add)
+        _divide(K, row, column, scale_columns, np.maximum, between)
+    _divide(K, row, column, scale_columns, np.add, between)
 
 
-def _divide(K: Any, row: FloatArray, column: FloatArray, scale_columns: bool, combine: np.ufunc) -> None:
+def _divide(
+    K: Any,
+    row: FloatArray,
+    column: FloatArray,
+    scale_columns: bool,
+    combine: np.ufunc,
+    between: Callable[[], None] = lambda: None,
+) -> None:
     """One pass with the largest, or summed, magnitudes of rows and columns; empty ones keep their scale."""
-    by_row, by_column = _sizes(K, row, column, combine)
+    by_row, by_column = _sizes(K, row, column, combine, between)
     if not scale_columns:
         # Only rows may absorb the columns' share: divide them by the whole size instead of its square root.
         row *= np.where(by_row > 0, by_row, 1.0)
@@ -142,10 +157,13 @@ def _divide(K: Any, row: FloatArray, column: FloatArray, scale_columns: bool, co
     column *= np.sqrt(np.where(by_column > 0, by_column, 1.0))
 
 
-def _sizes(K: Any, row: FloatArray, column: FloatArray, combine: np.ufunc) -> tuple[FloatArray, FloatArray]:
+def _sizes(
+    K: Any, row: FloatArray, column: FloatArray, combine: np.ufunc, between: Callable[[], None] = lambda: None
+) -> tuple[FloatArray, FloatArray]:
     """Largest (np.maximum) or summed (np.add) |K_ij| / (dr_i dc_j) of every row and every column."""
     by_row, by_column = np.zeros(K.shape[0]), np.zeros(K.shape[1])
     for first, last, entries in _row_chunks(K):
+        between()
         size, columns, starts, filled = _magnitudes(K, row, column, first, last, entries)
         by_row[first:last][filled] = combine.reduceat(size, starts)
         if combine is np.maximum:
@@ -180,7 +198,8 @@ def _magnitudes(
     return size, columns, starts, filled
 
 
-def _scaled_matrix(K: Any, row: FloatArray, column: FloatArray) -> Any:
+def scaled_matrix(K: Any, row: FloatArray, column: FloatArray) -> Any:
+    """diag(1/row) K diag(1/column), sharing the index arrays of K."""
     data = np.empty_like(K.data)
     for first, last, entries in _row_chunks(K):
         np.divide(K.data[entries], np.repeat(row[first:last], np.diff(K.indptr[first : last + 1])), out=data[entries])

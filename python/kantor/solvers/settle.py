@@ -1,4 +1,4 @@
-"""What needs no iterations: free rows, rows and columns without entries. The rest is a program with neither.
+"""What needs no iterations: free rows, rows and columns without entries, utilities that rows hold at minus infinity.
 
 A row without entries holds 0 and is either idle or already a proof of infeasibility; a free row is idle. A column
 without entries takes the best value of its own interval, or shows that the objective has no lower bound.
@@ -13,8 +13,10 @@ import numpy as np
 
 from ..errors import ProblemError
 from . import terms as separable
+from .domain import forced_to_zero
 from .problem import FloatArray, LinearProgram, SeparableTerms, TermKind
 from .solution import Status
+from .termination import norm
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ def settle(lp: LinearProgram) -> Settled:
         return Settled(
             None, None, np.zeros(columns), Status.PRIMAL_INFEASIBLE, ray, f"row {row} has no entries but excludes 0"
         )
+    held = forced_to_zero(lp)
+    if held is not None:
+        j, multipliers = held
+        why = f"column {j} can only be 0, where its {TermKind(int(lp.terms.kind[j])).name} term is infinite"  # type: ignore[union-attr]
+        return Settled(None, None, np.zeros(columns), Status.PRIMAL_INFEASIBLE, multipliers / norm(multipliers), why)
     idle = (in_row == 0) | (np.isinf(lp.row_lower) & np.isinf(lp.row_upper))
     rows = np.flatnonzero(~idle) if idle.any() else None
     if rows is not None:

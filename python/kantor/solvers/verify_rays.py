@@ -45,9 +45,20 @@ def check_farkas(lp: LinearProgram, y: Any) -> RayCheck:
     slack = 0.0
     if defect.any():
         slack = float(np.sum(defect * _believable(lp, by_row=False)))
-    if not value > slack:
+    # Utilities that are minus infinity at zero need x_j > 0: a strictly positive rho_j then makes up for value zero.
+    strict = value >= 0.0 and slack == 0.0 and bool((_needs_more_than_zero(lp) & (rho > _ROUNDING * size)).any())
+    if not (value > slack or strict):
         reasons.append(f"the ray's value {value:.3e} does not exceed {slack:.3e}, what its defects could hide")
     return RayCheck(value, slack, reasons)
+
+
+def _needs_more_than_zero(lp: LinearProgram) -> Any:
+    """Columns whose term is infinite at zero, their lower bound."""
+    if lp.terms is None:
+        return np.zeros(lp.c.size, bool)
+    kind, terms = lp.terms.kind, lp.terms
+    infinite = (kind == TermKind.LOG) & (terms.b == 0) | (kind == TermKind.POWER) & (terms.e > 1)
+    return infinite & (terms.a > 0) & (lp.lower >= 0)
 
 
 def check_recession(lp: LinearProgram, d: Any) -> RayCheck:

@@ -1,0 +1,245 @@
+"""One call of solve_lp by PDHG: presolve, scale, move to the backend, iterate, undo it all, judge on the original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends import Backend
+from .answer import answer
+from .checkpoint import Checkpoint
+from .clock import Clock, OutOfTime
+from .domain import refuse_unattained
+from .kkt import Kkt
+from .options import PdhgOptions, StoppingCriteria
+from .pdhg import Outcome, Pdhg
+from .presolve import MOST_NONZEROS, Presolved, presolve, unsuitable
+from .problem import FloatArray, LinearProgram
+from .scaling import ScaledProgram, check_values, scale_program
+from .settle import Settled
+from .solution import RAYS, Solution, SolveInfo, Status
+from .start import Start, warm_start_of
+from .termination import Residuals, multiplier_range, residuals
+from .userset import UserSet
+
+# Effort spent on telling unbounded from infeasible once a recession direction is known.
+_FEASIBILITY_ITERATIONS = 20_000
+# Postsolve may make a point better or worse: points this far above the tolerance are tried already.
+_PRESOLVED_REACH = 10.0
+
+
+@dataclass(frozen=True)
+class Extras:
+    """The arguments of solve_lp that only PDHG takes."""
+
+    on_progress: Callable[[dict[str, float]], Any] | None = None
+    value_scaling: Any = None
+    projection: Callable[[Any], Any] | None = None
+    support: Callable[[FloatArray], float] | None = None
+    presolve: bool | None = None
+    checkpoint: str | Path | None = None
+
+
+class PdhgRun:
+    """The program ``settled.lp`` of ``lp`` on one backend, within the limits of ``stopping`` and ``clock``."""
+
+    def __init__(
+        self, lp: LinearProgram, settled: Settled, stopping: StoppingCriteria, options: PdhgOptions, clock: Clock,
+        backend: Backend, extras: Extras | None = None,
+    ) -> None:  # fmt: skip
+        assert settled.lp is not None
+        self.lp, self.settled, self.rest = lp, settled, settled.lp
+        self.stopping, self.options, self.clock, self.backend = stopping, options, clock, backend
+        self.extras = extras or Extras()
+        self.values = check_values(self.extras.value_scaling, lp.shape)
+        if self.values is not None and settled.rows is not None:
+            self.values = self.values[0][settled.rows], self.values[1]
+        self.user_set: UserSet | None = None
+        self.reduced: Presolved | None = None
+        self.notes: list[str] = []
+
+    def solve(self, start: Start) -> Solution:
+        """Run from ``start``; with presolve first where that is wanted, and without it where that proves nothing."""
+        try:
+            refuse_unattained(self.rest, self._direction)
+            self._presolve()
+            outcome, scaled = self._attempt(start, self.stopping.iteration_limit)
+            if self.reduced is not None and (outcome.stalled or outcome.status in (*RAYS, Status.NUMERICAL_ERROR)):
+                outcome, scaled = self._without_presolve(outcome, scaled, start)
+        except OutOfTime:
+            return self._unstarted(start, Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s were over before a start")
+        except KeyboardInterrupt:
+            return self._unstarted(start, Status.INTERRUPTED, "interrupted before the first iteration")
+        solution = self._package(scaled, outcome)
+        return self._unbounded_or_infeasible(solution) if solution.status is Status.DUAL_INFEASIBLE else solution
+
+    def _direction(self, lp: LinearProgram) -> FloatArray | None:
+        """A point of a small-effort solve of a program without terms, or None."""
+        left = self.clock.left()
+        stopping = StoppingCriteria(
+            tolerance=1e-8, iteration_limit=_FEASIBILITY_ITERATIONS, time_limit_s=None if left is None else left or 1e-3
+        )
+        run = PdhgRun(lp, Settled(lp, None, np.zeros(lp.shape[1])), stopping, self.options, Clock(left), self.backend)
+        solution = run.solve(warm_start_of(lp, None))
+        return solution.x if solution.status is Status.OPTIMAL else None
+
+    # ---- presolve ------------------------------------------------------------------------------------------------
+    def _presolve(self) -> None:
+        wanted, projection = self.extras.presolve, self.extras.projection
+        if wanted is False or projection is not None:
+            return
+        if wanted is None and (self.rest.K.nnz > MOST_NONZEROS or unsuitable(self.rest)):
+            return
+        with self.clock.phase("presolve"):
+            self.reduced, why = presolve(self.rest, self.clock, self.stopping.tolerance, self.values)
+        if why:
+            self.notes.append(why)
+        elif self.reduced is not None:
+            (M, N), (m, n) = self.rest.shape, self.reduced.lp.shape
+            self.notes.append(f"presolve: {M} rows, {N} columns to {m} rows, {n} columns")
+
+    def _without_presolve(
+        self, outcome: Outcome, scaled: ScaledProgram | None, start: Start
+    ) -> tuple[Outcome, ScaledProgram | None]:
+        """A ray of the reduced program, or its end, says nothing about the original: go on there."""
+        if outcome.status not in RAYS:
+            x, y = self._unscale(scaled, outcome.x, outcome.y)
+            if np.isfinite(x).all() and np.isfinite(y).all():
+                start = Start(x, y, None)
+        self.reduced = None
+        self.notes.append(f"presolve undone after {outcome.iterations} iterations: {outcome.why}")
+        limit = self.stopping.iteration_limit
+        second, scaled = self._attempt(start, None if limit is None else max(0, limit - outcome.iterations))
+        second.iterations += outcome.iterations
+        second.products += outcome.products
+        second.history = outcome.history + second.history
+        return second, scaled
+
+    # ---- one run of the loop -------------------------------------------------------------------------------------
+    def _attempt(self, start: Start, iteration_limit: int | None) -> tuple[Outcome, ScaledProgram | None]:
+        target, clock, extras = self.rest if self.reduced is None else self.reduced.lp, self.clock, self.extras
+        if self.reduced is not None and self.reduced.solved:
+            empty = Outcome(Status.OPTIMAL, "presolve leaves nothing to decide", np.zeros(0), np.zeros(0))
+            if self._judge(*self._unscale(None, empty.x, empty.y)).within(self.stopping.tolerance):
+                return empty, None
+            return replace(empty, status=Status.NUMERICAL_ERROR, why="what presolve found misses the tolerance"), None
+        values = self.values if self.reduced is None else None
+        with clock.phase("scaling"):
+            scaled = scale_program(
+                target, self.options, values, scale_columns=extras.projection is None, between=clock.look
+            )
+        with clock.phase("transfer"):
+            if extras.projection is not None:
+                self.user_set = UserSet(self.backend, extras.projection, extras.support, scaled.scaling.primal, target)
+            kkt = Kkt(self.backend, target, scaled, self.user_set)
+            checkpoint = None
+            if extras.checkpoint is not None:
+                checkpoint = Checkpoint(extras.checkpoint, self.lp, scaled, self.options)
+            scaled = replace(scaled, K=None)  # the backend has its own copy; a large matrix need not be held twice
+        clock.look()
+        sign, offset = (-1.0 if self.lp.maximise else 1.0), self.lp.offset + target.offset
+        loop = Pdhg(
+            kkt, replace(self.stopping, iteration_limit=iteration_limit), self.options, clock,
+            weight=start.weight or self.options.initial_weight,
+            confirm=lambda x, y: self._judge(*self._unscale(scaled, x, y)), on_progress=extras.on_progress,
+            projection=None if self.user_set is None else self.user_set.project_scaled,
+            in_user_sense=lambda value: sign * (value + offset), checkpoint=checkpoint,
+            reach=1.0 if self.reduced is None else _PRESOLVED_REACH,
+        )  # fmt: skip
+        return loop.solve(*self._scaled_start(scaled, start)), scaled
+
+    def _scaled_start(self, scaled: ScaledProgram, start: Start) -> tuple[FloatArray, FloatArray]:
+        """The start in scaled units, inside the bounds (or the user's set) and the signs of the rows."""
+        s = scaled.scaling
+        x = np.clip(start.x, self.rest.lower, self.rest.upper)
+        if self.user_set is not None:
+            x = self.user_set.project(x)
+        y = start.y if self.settled.rows is None else start.y[self.settled.rows]
+        target = self.rest
+        if self.reduced is not None:
+            target = self.reduced.lp
+            x, y = self.reduced.start(x, y)
+        y = np.clip(y, *multiplier_range(target.row_lower, target.row_upper))
+        return np.clip(s.x_in(x), scaled.lower, scaled.upper), s.y_in(y)
+
+    def _unscale(self, scaled: ScaledProgram | None, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The point of the original program; ``scaled`` None: x, y are in the units of what presolve left."""
+        target = self.rest if self.reduced is None else self.reduced.lp
+        if scaled is not None:
+            x, y = scaled.scaling.x_out(x), scaled.scaling.y_out(y)
+        x = np.clip(x, target.lower, target.upper)
+        y = np.clip(y, *multiplier_range(target.row_lower, target.row_upper))
+        if self.reduced is not None:
+            x, y = self.reduced.finish(x, y)
+        return x, self.settled.full_y(y, self.lp.shape[0])
+
+    def _judge(self, x: FloatArray, y: FloatArray) -> Residuals:
+        return residuals(self.lp, x, y) if self.user_set is None else self.user_set.residuals(x, y)
+
+    # ---- answers -------------------------------------------------------------------------------------------------
+    def _package(self, scaled: ScaledProgram | None, outcome: Outcome) -> Solution:
+        x, y = self._unscale(scaled, outcome.x, outcome.y)
+        info = SolveInfo(
+            method="pdhg",
+            why=outcome.why or "first-order method for sparse linear and separable concave programs (r2HPDHG)",
+            iterations=outcome.iterations,
+            products=outcome.products,
+            history=outcome.history,
+        )
+        if outcome.status is Status.PRIMAL_INFEASIBLE and outcome.ray is not None:
+            y = self.settled.full_y(outcome.ray, self.lp.shape[0])
+        elif outcome.status is Status.DUAL_INFEASIBLE and outcome.ray is not None:
+            x = outcome.ray
+        return self._answer(outcome.status, x, y, info)
+
+    def _unstarted(self, start: Start, status: Status, why: str) -> Solution:
+        """Nothing but the start to return."""
+        x = np.clip(start.x, self.rest.lower, self.rest.upper)
+        y = np.clip(start.y, *multiplier_range(self.lp.row_lower, self.lp.row_upper))
+        return self._answer(status, x, y, SolveInfo(method="pdhg", why=why))
+
+    def _answer(self, status: Status, x: FloatArray, y: FloatArray, info: SolveInfo) -> Solution:
+        info.backend, info.device = self.backend.name, self.backend.device()
+        info.notes += self.notes
+        if self.user_set is not None and not self.user_set.certified:
+            info.notes.append("no support function given: dual_objective is an estimate, not a bound")
+        return answer(self.lp, status, x, y, self._judge(x, y), info, self.stopping, self.clock)
+
+    def _unbounded_or_infeasible(self, solution: Solution) -> Solution:
+        """A recession direction shows that no dual feasible point exists; see whether a feasible point exists at all.
+
+        The same rows and bounds without the objective: a Farkas ray there outranks the direction, a feasible point
+        makes the program unbounded, and without either within a bounded effort the answer stays "dual infeasible".
+        """
+        info, spent, limit = solution.info, solution.info.iterations, self.stopping.iteration_limit
+        budget, left = max(_FEASIBILITY_ITERATIONS, 2 * spent), self.clock.left()
+        if (limit is not None and limit <= spent) or left == 0.0:
+            info.why += "; the limits left no room to look for a feasible point"
+            return solution
+        search = StoppingCriteria(
+            tolerance=self.stopping.tolerance,
+            iteration_limit=budget if limit is None else min(budget, limit - spent),
+            time_limit_s=left,
+        )
+        rest = self.rest
+        plain = LinearProgram(np.zeros(rest.shape[1]), rest.K, rest.row_lower, rest.row_upper, rest.lower, rest.upper)
+        inner = PdhgRun(
+            plain, Settled(plain, None, np.zeros(rest.shape[1])), search, self.options, Clock(left), self.backend,
+            Extras(presolve=False),
+        )  # fmt: skip
+        found = inner.solve(warm_start_of(plain, None))
+        info.iterations, info.products = spent + found.info.iterations, info.products + found.info.products
+        info.seconds = {**info.seconds, "feasibility": found.info.seconds, "total": self.clock.elapsed()}
+        if found.status is Status.PRIMAL_INFEASIBLE:
+            info.why = f"{found.info.why} (and {info.why})"
+            y = self.settled.full_y(found.y, self.lp.shape[0])
+            return Solution(found.x, y, -(self.lp.K.T @ y), np.nan, np.nan, Status.PRIMAL_INFEASIBLE, info)
+        if found.status is Status.OPTIMAL:
+            info.why += "; a feasible point exists: the program is unbounded"
+        else:
+            info.why += "; no feasible point was found: unbounded or infeasible"
+        return solution
