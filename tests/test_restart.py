@@ -8,7 +8,8 @@ import pytest
 from kantor.solvers.options import PdhgOptions
 from kantor.solvers.restart import WeightState, fixed_point_error, restart_reason, update_weight
 
-OPTIONS = PdhgOptions()
+# The gains of the paper; kantor's own lean towards the side with the larger residual is tested apart.
+OPTIONS = PdhgOptions(weight_proportional=0.99, weight_integral=0.01, weight_balance=0.0)
 
 
 def below(x):
@@ -105,3 +106,24 @@ def test_best_weight_is_the_one_with_the_most_balanced_residuals():
     assert (worse.best_weight, worse.best_imbalance) == (state.weight, state.best_imbalance)
     better = update_weight(worse, 1.0, 9.0, 1e-3, 2e-3, OPTIONS)
     assert better.best_weight == better.weight
+
+
+def test_the_weight_leans_towards_the_side_that_is_further_from_feasible():
+    options = PdhgOptions(weight_proportional=0.0, weight_integral=0.0, weight_balance=0.2)
+    start = WeightState.start(2.0)
+    assert update_weight(start, 1.0, 1.0, 1e-2, 1e-4, options).weight == pytest.approx(2.0 * 100**0.2)
+    assert update_weight(start, 1.0, 1.0, 1e-4, 1e-2, options).weight == pytest.approx(2.0 / 100**0.2)
+    assert update_weight(start, 1.0, 1.0, 1e-2, 1e-9, options).weight == pytest.approx(2.0 * math.exp(1.8))  # bounded
+    assert update_weight(start, 1.0, 1.0, 1e-2, 0.0, options).weight == 2.0  # structure, not imbalance
+
+
+def test_the_weight_of_a_program_on_which_travel_alone_drifts_stays_near_balance():
+    """With only travel to go by, a steady ratio of movements of 100 multiplies the weight for ever; the lean stops it
+    where the residuals it causes balance the pull."""
+    drifting, leaning = WeightState.start(1.0), WeightState.start(1.0)
+    for _ in range(100):
+        pull = 100.0  # dy / dx = 100 w whatever the weight
+        drifting = update_weight(drifting, 1.0, pull * drifting.weight, 1.0, drifting.weight, OPTIONS)
+        leaning = update_weight(leaning, 1.0, pull * leaning.weight, 1.0, leaning.weight**4, PdhgOptions())
+    assert drifting.weight > 1e7
+    assert leaning.weight < 1e3

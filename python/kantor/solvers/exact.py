@@ -28,9 +28,10 @@ def import_highspy() -> Any:
 
 
 def solve_exact(
-    lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, presolve: bool = True
+    lp: LinearProgram, stopping: StoppingCriteria, clock: Clock | None = None, presolve: bool = True
 ) -> tuple[Status, str, FloatArray, FloatArray, int]:
     """(status, why, x, y, simplex iterations) of the minimisation; a ray in y or x for the infeasible statuses."""
+    clock = clock or Clock(stopping.time_limit_s)
     if lp.terms is not None and lp.terms.kind.any():
         raise OptionError(
             "method: 'highs' solves linear programs only, and this one has concave terms; use method='pdhg'"

@@ -76,9 +76,10 @@ def solve_lp(
         Either may be None. A Solution also hands on its primal weight; a ray inside it is not used. "highs" returns
         the point if it is optimal already, and else starts from its own basis.
     on_progress : callable or None
-        Called at every check of "pdhg" (never by the simplex method) with a dict: iteration, primal_residual, dual_residual, gap, objective,
-        dual_objective, scaled_residual (the equilibrated program's), weight, seconds. What it returns is ignored; a
-        KeyboardInterrupt it raises ends the solve like Ctrl-C.
+        Called at every check of "pdhg" (never by the simplex method) with a dict: iteration, primal_residual,
+        dual_residual, gap, objective, dual_objective, scaled_residual (the equilibrated program's), weight, seconds;
+        with presolve the residuals are those of what it left. What it returns is ignored; a KeyboardInterrupt it raises
+        ends the solve like Ctrl-C.
     value_scaling : (row values (M,), column values (N,)) or None
         Value of one unit of each row and of each column, all > 0, applied before equilibration: the iterates then do
         not depend on the units goods are counted in.
