@@ -128,12 +128,10 @@ class Kkt:
         if curved is not None:
             value, infima, wrong, wrong_scaled, c_norm = curved
             P, D, viol2, scaled_viol2 = P + value, D + infima, viol2 + wrong, scaled_viol2 + wrong_scaled
-        scaled = max(
-            _ratio(scaled_off2, self._scaled_b_norm + math.sqrt(x2)),
-            _ratio(scaled_viol2, self._scaled_c_norm + math.sqrt(y2)),
-        )
+        scaled_primal = _ratio(scaled_off2, self._scaled_b_norm + math.sqrt(x2))
+        scaled_dual = _ratio(scaled_viol2, self._scaled_c_norm + math.sqrt(y2))
         primal, dual_residual = math.sqrt(off2) / (1.0 + self._b_norm), math.sqrt(viol2) / (1.0 + c_norm)
-        return Residuals(primal, dual_residual, relative_gap(P, D), P, D, scaled)
+        return Residuals(primal, dual_residual, relative_gap(P, D), P, D, scaled_primal, scaled_dual)
 
     def _residuals_on_a_set(self, user_set: UserSet, x: Array) -> Residuals:
         """The same with a user's set instead of the box; expects the rows' workspace and cols.work[0] = rho filled."""

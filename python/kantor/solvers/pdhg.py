@@ -117,6 +117,7 @@ class Pdhg:
         self.r0 = self.r_previous = math.inf
         self.history: list[dict[str, float]] = []
         self.seconds_per_iteration = 0.0
+        self.seen = Residuals(math.inf, math.inf, math.inf, math.nan, math.nan)
         self.best_worst = math.inf
         self.best_x, self.best_y = self.backend.zeros(kkt.A.shape[1]), self.backend.zeros(kkt.A.shape[0])
 
@@ -217,9 +218,9 @@ class Pdhg:
         self._restart()
 
     def _move_weight(self) -> None:
-        last = self.history[-1]
-        dx, dy = self.kkt.travelled(self.state)
-        self.weight = update_weight(self.weight, dx, dy, last["primal_residual"], last["dual_residual"], self.options)
+        # The equilibrated program's residuals: with value scaling they, and so the weight, do not depend on units.
+        primal, dual = self.seen.scaled_primal, self.seen.scaled_dual
+        self.weight = update_weight(self.weight, *self.kkt.travelled(self.state), primal, dual, self.options)
         self.state.weight = self.weight.weight
 
     def _restart(self) -> None:
@@ -238,6 +239,7 @@ class Pdhg:
             s = self.state
             residuals = self.kkt.residuals(s.x_hat, s.y_hat)
             self.products += 2
+            self.seen = residuals
             if not math.isfinite(residuals.primal) or math.isnan(residuals.dual) or math.isnan(r):
                 if self.norm < self.kkt.norm_bound:
                     # Too long a step can blow up within one block: go back, with a step that is certainly short enough.

@@ -97,8 +97,18 @@ class LinearProgram:
 
     K: scipy sparse (M, N), stored as canonical float64 CSR; c, lower, upper: (N,); row_lower, row_upper: (M,).
     None for a side means none of that side, except ``lower``, where None means 0. Values at or beyond 1e20 are
-    infinite. ``maximise`` flips the user's objective: the stored c is always the one minimised, and results are
-    reported in the user's sense.
+    infinite.
+
+    ``maximise=True`` does not change the program, only how results are reported: c and the terms are still what is
+    *minimised*, the user's objective is its negative, -(c.x + phi(x) + offset), and Solution gives objective, duals
+    and reduced costs of that. To maximise g.x, pass c = -g:
+
+    >>> from kantor.solvers.lp import solve_lp
+    >>> g = [3.0, 2.0]
+    >>> most = LinearProgram([-v for v in g], [[1.0, 1.0]], row_upper=[4.0], maximise=True)    # max g.x, x1 + x2 <= 4
+    >>> answer = solve_lp(most)
+    >>> answer.objective, answer.x.tolist(), answer.y.tolist()    # one more unit of the limit brings 3
+    (12.0, [4.0, 0.0], [3.0])
 
     >>> import numpy as np, scipy.sparse as sp
     >>> LinearProgram(np.ones(2), sp.eye_array(2), row_lower=np.ones(2)).shape

@@ -198,7 +198,7 @@ class RaySearch:
 
     A cheap test on the backend (value against violation times the size of the current point) comes first; what passes
     is polished and tested on the host against the raw data, and after a failure not again before the iteration count
-    has grown by half. The work of polishing stays below that of the iterations done so far.
+    has doubled. The work of polishing stays below that of the iterations done so far.
     """
 
     def __init__(self, kkt: Kkt, stop: Callable[[], bool] = lambda: False) -> None:
@@ -279,19 +279,19 @@ class RaySearch:
         candidate = kkt.scaling.y_out(_without_specks(kkt.backend.to_host(kkt.rows.work[0])))
         ray = polished_farkas(lp, candidate, self._reach, self._effort(iteration))
         if ray is None:
-            self._not_before[Status.PRIMAL_INFEASIBLE] = 1.5 * iteration
+            self._not_before[Status.PRIMAL_INFEASIBLE] = 2.0 * iteration
         return ray
 
     def _effort(self, iteration: int) -> Effort:
         """Sixteen rounds a search, and a step of LSQR in Python costs as much as several iterations."""
-        return Effort(steps=min(5000, max(50, iteration // _ITERATIONS_A_STEP)), stop=self.stop)
+        return Effort(steps=min(5000, max(20, iteration // _ITERATIONS_A_STEP)), stop=self.stop)
 
     def _recession(self, iteration: int) -> Ray | None:
         kkt, lp = self.kkt, self.kkt.lp
         candidate = kkt.scaling.x_out(_without_specks(kkt.backend.to_host(kkt.plain_cols.work[0])))
         ray = polished_recession(lp, candidate, self._effort(iteration))
         if ray is None:
-            self._not_before[Status.DUAL_INFEASIBLE] = 1.5 * iteration
+            self._not_before[Status.DUAL_INFEASIBLE] = 2.0 * iteration
         return ray
 
 

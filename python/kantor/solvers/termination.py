@@ -27,8 +27,8 @@ from .problem import FloatArray, LinearProgram
 class Residuals:
     """The three relative residuals of a point and both objectives (minimisation, without the constant).
 
-    ``scaled`` is the larger of the primal and dual residuals of the equilibrated program, zero where only the original
-    one was looked at. It keeps rows and columns honest that are small only because of their units.
+    ``scaled_primal``, ``scaled_dual`` are those of the equilibrated program, relative to its own sizes; zero where only
+    the original one was looked at. They keep rows and columns honest that are small only because of their units.
     """
 
     primal: float
@@ -36,7 +36,13 @@ class Residuals:
     gap: float
     objective: float
     dual_objective: float
-    scaled: float = 0.0
+    scaled_primal: float = 0.0
+    scaled_dual: float = 0.0
+
+    @property
+    def scaled(self) -> float:
+        """The larger residual of the equilibrated program; NaN counts as infinite."""
+        return max(math.inf if math.isnan(r) else r for r in (self.scaled_primal, self.scaled_dual))
 
     @property
     def worst(self) -> float:

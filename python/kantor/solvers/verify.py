@@ -20,8 +20,8 @@ from .verify_rays import RayCheck, check_farkas, check_recession
 from .wide import Wide, largest, length, products, row_value
 
 _NUMBERS = (
-    "primal_residual", "dual_residual", "gap", "primal_absolute", "dual_absolute", "bound_violation", "sign_violation",
-    "objective", "dual_objective",
+    "primal_residual", "dual_residual", "gap", "primal_absolute", "dual_absolute", "primal_value", "dual_value",
+    "bound_violation", "sign_violation", "objective", "dual_objective",
 )  # fmt: skip
 
 
@@ -29,9 +29,21 @@ _NUMBERS = (
 class LpVerification:
     """What was recomputed. ``ok`` says whether the claim of the status holds; ``reasons`` says why not.
 
-    primal_residual, dual_residual, gap are relative (2-norms, formulas of solve_lp); the ``_absolute`` ones are the
-    largest entries in the problem's units. bound_violation: the largest distance of x from its bounds, relative to
-    1 + |bound|. sign_violation: the largest wrong-signed |y_i|. objective and dual_objective are in the user's sense.
+    With off_i = distance of (K x)_i from its sides, wrong_j = inadmissible part of rho_j = c_j - (K'y)_j (or of y_i,
+    for a sign its row cannot have), P and D the objectives of solve_lp, b and c as there:
+
+    =================================== ============================================================
+    primal_residual, dual_residual      ||off|| / (1 + ||b||), ||wrong|| / (1 + ||c||), 2-norms
+    gap                                 |P - D| / (1 + |P| + |D|)
+    primal_absolute, dual_absolute      max |off_i|, max |wrong_j|: in the problem's units
+    primal_value, dual_value            max |off_i y_i| / (1 + |P|), max |wrong_j x_j| / (1 + |P|): what an entry is
+                                        worth, whatever its unit
+    bound_violation                     max distance of x_j from its bounds / (1 + |bound|)
+    sign_violation                      max wrong-signed |y_i|
+    =================================== ============================================================
+
+    OPTIMAL needs the first three and the bounds; the others are reported. objective and dual_objective are in the
+    user's sense.
     For a ray, ``certificate`` is its value (D0(y), or -c.x), ``certificate_slack`` what it has to exceed, and the
     residuals are NaN. For limits and interruptions ``ok`` only says that the vectors are sound: finite and in bounds.
     """
@@ -44,6 +56,8 @@ class LpVerification:
     gap: float
     primal_absolute: float
     dual_absolute: float
+    primal_value: float
+    dual_value: float
     bound_violation: float
     sign_violation: float
     objective: float
@@ -136,6 +150,8 @@ def _verify_point(lp: LinearProgram, solution: Solution, x: Any, y: Any, toleran
         else math.inf,
         primal_absolute=largest(off),
         dual_absolute=max(largest(columns.inadmissible), largest(wrong)),
+        primal_value=largest(off * wide_y) / (1.0 + abs(value)),
+        dual_value=largest(columns.inadmissible * wide_x) / (1.0 + abs(value)),
         bound_violation=largest(np.where(outside > 0, outside, 0.0) / np.where(np.isfinite(scale), scale, 1.0)),
         sign_violation=largest(wrong),
         objective=sense * (value + lp.offset),
