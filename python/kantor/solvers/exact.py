@@ -146,7 +146,7 @@ def _vector(values: Any, length: int) -> FloatArray:
 def optimal_basis(lp: LinearProgram, stopping: StoppingCriteria) -> tuple[Status, Basis | None]:
     """(status, basis) of the simplex method without presolve; no basis unless it ends optimal."""
     highspy = import_highspy()
-    solver = _run(highspy, lp, stopping, presolve=False)
+    solver = _run(highspy, lp, stopping, Clock(stopping.time_limit_s), presolve=False)
     status, _ = _status(highspy, solver)
     if status is not Status.OPTIMAL:
         return status, None

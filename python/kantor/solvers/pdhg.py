@@ -330,7 +330,7 @@ class Pdhg:
         s, to_host = self.state, self.backend.to_host
         vectors = {name: getattr(s, name) for name in _VECTORS} | {"best_x": self.best_x, "best_y": self.best_y}
         scalars = {
-            "eta": s.eta, "k": s.k, "weight": asdict(self.weight), "history": self.history,
+            "eta": s.eta, "k": s.k, "weight": asdict(self.weight), "history": list(self.history),
             **{name: getattr(self, name) for name in _SCALARS},
             "not_before": {} if self.rays is None else self.rays.waiting,
         }  # fmt: skip

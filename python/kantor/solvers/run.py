@@ -66,7 +66,10 @@ class PdhgRun:
         """Run from ``start``; with presolve first where that is wanted, and without it where that proves nothing."""
         try:
             refuse_unattained(self.rest, self._direction)
-            self._presolve()
+            if self._is_optimal(start):
+                self.notes.append("presolve left out: the start is optimal")
+            else:
+                self._presolve()
             outcome, scaled = self._attempt(start, self.stopping.iteration_limit)
             if self.reduced is not None and (outcome.stalled or outcome.status in (*RAYS, Status.NUMERICAL_ERROR)):
                 outcome, scaled = self._without_presolve(outcome, scaled, start)
@@ -86,6 +89,14 @@ class PdhgRun:
         run = PdhgRun(lp, Settled(lp, None, np.zeros(lp.shape[1])), stopping, self.options, Clock(left), self.backend)
         solution = run.solve(warm_start_of(lp, None))
         return solution.x if solution.status is Status.OPTIMAL else None
+
+    def _is_optimal(self, start: Start) -> bool:
+        """Whether presolve, which may lose a part of the start, would only do harm."""
+        if not start.given or self.extras.presolve is False or self.extras.projection is not None:
+            return False
+        x = np.clip(start.x, self.lp.lower, self.lp.upper)
+        y = np.clip(start.y, *multiplier_range(self.lp.row_lower, self.lp.row_upper))
+        return self._judge(x, y).within(self.stopping.tolerance)
 
     # ---- presolve ------------------------------------------------------------------------------------------------
     def _presolve(self) -> None:
@@ -109,7 +120,7 @@ class PdhgRun:
         if outcome.status not in RAYS:
             x, y = self._unscale(scaled, outcome.x, outcome.y)
             if np.isfinite(x).all() and np.isfinite(y).all():
-                start = Start(x, y, None)
+                start = Start(x, y, None, given=True)
         self.reduced = None
         self.notes.append(f"presolve undone after {outcome.iterations} iterations: {outcome.why}")
         limit = self.stopping.iteration_limit

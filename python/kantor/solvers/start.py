@@ -15,11 +15,15 @@ from .solution import RAYS, Solution, Status
 
 @dataclass(frozen=True)
 class Start:
-    """x (N,), y (M,) in the minimisation's sense; ``weight`` the first primal weight, None for the default."""
+    """x (N,), y (M,) in the minimisation's sense; ``weight`` the first primal weight, None for the default.
+
+    ``given``: the start is the user's, not the default point.
+    """
 
     x: FloatArray
     y: FloatArray
     weight: float | None
+    given: bool = False
 
 
 def warm_start_of(lp: LinearProgram, given: Solution | tuple[Any, Any] | None) -> Start:
@@ -47,6 +51,7 @@ def warm_start_of(lp: LinearProgram, given: Solution | tuple[Any, Any] | None) -
         default if x is None else _finite("warm_start x", x, columns),
         np.zeros(rows) if y is None else _finite("warm_start y", y, rows) * (-1.0 if lp.maximise else 1.0),
         weight,
+        given=given is not None,
     )
 
 
