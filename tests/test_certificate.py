@@ -289,7 +289,7 @@ def test_a_technique_that_uses_no_limited_resource_needs_prices_from_below():
     )
     exact = np.linalg.solve((np.eye(2) - program.input.toarray()).T, [1.0, 0.0])
     judge, rents = Evaluator(program), np.ones(1)
-    assert not judge.bound(exact * (1 + 1e-15), rents, np.zeros(1)).valid
+    assert not judge.bound(exact * [1.0, 1 + 1e-13], rents, np.zeros(1)).valid
     point = DualPoint(exact * (1 + 1e-6), rents, np.zeros(1))
     _, bound = BoundSearch(judge).best(point, np.ones(2), 5.0 / exact.sum(), 1e-6)
     assert abs(bound.value - 5.0 / exact.sum()) < 1e-10

@@ -8,17 +8,10 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from kantor import Harmony, LogUtility, Plan, PowerUtility
-from kantor.planning import intervals, recheck
+from kantor.planning import intervals, rebound, recheck
 from kantor.planning.objectives import Objective
-from kantor.planning.recheck import (
-    Multipliers,
-    Problem,
-    Utility,
-    check_activity,
-    check_direction,
-    check_multipliers,
-    surplus,
-)
+from kantor.planning.rebound import check_multipliers, surplus
+from kantor.planning.recheck import Multipliers, Problem, Utility, check_activity, check_direction
 from plan_folders import economy
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -116,7 +109,7 @@ def test_conjugates_bound_every_consumption(key: tuple[str, float]) -> None:
         (1.0, 1.0, 5.0),
     ]:
         u = Utility(*key, np.array([True]), np.array([weight]), np.array([target]))
-        bound = recheck._conjugate(u, np.array([price], np.longdouble))
+        bound = rebound._conjugate(u, np.array([price], np.longdouble))
         best = float((weight * UTILITIES[key](grid / target) - price * grid).max())
         assert float(bound.high) >= best - 1e-12 * max(1.0, abs(best))
         assert float(bound.low) <= best + 1e-5 * max(1.0, abs(best))
@@ -202,3 +195,31 @@ def test_a_direction_without_end() -> None:
         rising = Utility(name, parameter, np.ones(1, bool), np.ones(1), np.ones(1))
         utility = Problem(**{**p.__dict__, "kind": "utility", "utility": rising})
         assert (check_direction(utility, np.ones(1)).value > 0) is endless
+
+
+def test_prices_are_not_shrunk_where_a_technique_is_paid_to_run() -> None:
+    """min -x1 + x2: 2 x1 - x1 >= 0 of nothing limits x1, and no factor of the prices may pretend otherwise."""
+    eye = sp.csr_array(np.eye(2))
+    problem = Problem(
+        "use", sp.csr_array(0.0 * eye), eye, np.array([-4.0, -4.0]), sp.csr_array((0, 2)), np.zeros(0), np.zeros(0),
+        np.full(2, np.inf), np.array([-1.0, 1.0]), np.zeros(2),
+    )  # fmt: skip
+    none = Multipliers(np.array([1.0, 0.0]), np.zeros(0), np.zeros(0), np.zeros(2))
+    assert check_multipliers(problem, none).bound == pytest.approx(-4.0)
+    short = Multipliers(np.array([0.5, 0.0]), np.zeros(0), np.zeros(0), np.zeros(2))
+    assert check_multipliers(problem, short).bound == -np.inf
+
+
+def test_a_column_that_must_be_tight_to_the_last_digit() -> None:
+    """Two goods that turn into each other for nothing: equal prices prove the bound, the next float does not."""
+    output = sp.csr_array(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]))
+    used = sp.csr_array(np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
+    problem = Problem(
+        "use", output, used, np.array([1.0, 1.0]), sp.csr_array((0, 3)), np.zeros(0), np.zeros(0),
+        np.full(3, np.inf), np.array([0.0, 0.0, 0.1]), np.zeros(2),
+    )  # fmt: skip
+    price = np.nextafter(0.1, 0.0)
+    m = Multipliers(np.full(2, price), np.zeros(0), np.zeros(0), np.zeros(3))
+    assert check_multipliers(problem, m).bound == pytest.approx(0.2)
+    m = Multipliers(np.array([price, np.nextafter(price, 0.0)]), np.zeros(0), np.zeros(0), np.zeros(3))
+    assert check_multipliers(problem, m).bound <= 0.0

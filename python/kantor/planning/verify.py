@@ -32,16 +32,8 @@ from ..data.datasets import load_economy
 from ..data.economy import Economy
 from ..data.labels import show
 from ..errors import KantorError
-from .recheck import (
-    Multipliers,
-    PrimalCheck,
-    Problem,
-    capacity_rents,
-    check_activity,
-    check_direction,
-    check_multipliers,
-    surplus,
-)
+from .rebound import capacity_rents, check_multipliers, surplus
+from .recheck import Multipliers, PrimalCheck, Problem, check_activity, check_direction
 from .record import INPUT, PARTS, TABLES, digest, number, read_record, read_table, sha256_of
 from .restate import restate
 from .scenario import Scenario, parse_scenario

@@ -175,10 +175,12 @@ class BoundSearch:
     def sweep(self, prices: FloatArray, point: DualPoint, full: np.ndarray[Any, Any]) -> FloatArray:
         """T(p), less a margin for rounding, over techniques that are not full; other goods keep their price."""
         program, evaluator = self.program, self.evaluator
-        excess, guard, _ = evaluator.column_excess(prices, point.rents, point.floor_rents, self.cost)
+        excess, guard, full_cost = evaluator.column_excess(prices, point.rents, point.floor_rents, self.cost)
         order, starts, goods = self._by_good
         own = program.own_output
         margin = np.maximum(2.5, INTERIOR / np.maximum(evaluator.column_guard, 1e-300)) * guard
+        # One good turned into another for nothing needs no margin, and two that turn back could not both have one.
+        margin[self._conversions & (full_cost == 0.0)] = 0.0
         # cost + A'p = B'p - excess, and B'p is p_own B for a technique with one product.
         unit = np.full(own.shape, np.inf)
         at = self._choosable(full)
@@ -194,6 +196,15 @@ class BoundSearch:
 
     def _unit_cost(self, point: DualPoint) -> FloatArray:
         return self.full_cost(point) + self.program.input.T @ point.prices
+
+    @cached_property
+    def _conversions(self) -> np.ndarray[Any, Any]:
+        """(m,) techniques that make one unit of one good from one unit of another and from nothing else."""
+        program, evaluator = self.program, self.evaluator
+        single = (evaluator.output.column_count == 1) & (evaluator.input.column_count == 1)
+        used = np.bincount(program.input.indices, weights=program.input.data, minlength=program.shape[1])
+        made = np.bincount(program.output.indices, weights=program.output.data, minlength=program.shape[1])
+        return single & (used == 1.0) & (made == 1.0)
 
     @cached_property
     def _by_good(self) -> tuple[Any, Any, Any]:

@@ -234,6 +234,28 @@ class Evaluator:
             return None
         return tuple(flush(part) for part in point)
 
+    def _settle(self, slack: FloatArray, excess: FloatArray, guard: FloatArray, point: tuple[FloatArray, ...]) -> None:
+        """Compute the slack exactly where rounding alone makes it positive and no bound on the activity pays for it.
+
+        Shipments between regions that cost nothing are such columns: prices there and back must be equal to the last
+        digit, and then earn exactly nothing.
+        """
+        at = np.flatnonzero((slack > 0.0) & (excess <= guard) & ~np.isfinite(self.implied_capacity))
+        entries = self.output.column_count[at] + self.input.column_count[at] + self.use.column_count[at]
+        if not at.size or entries.sum() > EXACT_ENTRIES:
+            return
+        p, rents, floor_rents, cost = point
+        parts = [(part.matrix[:, at].tocsc(), sign) for part, sign in ((self.output, 1.0), (self.input, -1.0))]
+        use = self.use.matrix[:, at].tocsc()
+        for k, j in enumerate(at):
+            left, right = [np.array([-1.0])], [cost[j : j + 1]]
+            for matrix, sign, values in ((*parts[0], p), (*parts[1], p), (use, -1.0, rents), (use, 1.0, floor_rents)):
+                column = slice(matrix.indptr[k], matrix.indptr[k + 1])
+                left.append(sign * matrix.data[column])
+                right.append(values[matrix.indices[column]])
+            exact = exact_dot(np.concatenate(left), np.concatenate(right))
+            slack[j] = up(exact) if exact > 0.0 else 0.0
+
     def _resource_value(
         self, p: FloatArray, rents: FloatArray, floor_rents: FloatArray, cost: FloatArray
     ) -> tuple[float, FloatArray, str]:
@@ -241,6 +263,7 @@ class Evaluator:
         program = self.program
         excess, guard, _ = self.column_excess(p, rents, floor_rents, cost)
         slack = np.maximum(0.0, excess + guard)
+        self._settle(slack, excess, guard, (p, rents, floor_rents, cost))
         paid = slack > 0.0
         capacity = self.implied_capacity[paid]
         if not np.isfinite(capacity).all():
