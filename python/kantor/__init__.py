@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .analysis.price_model import price_model as price_model
     from .analysis.production_prices import production_prices as production_prices
     from .config import show_config as show_config
+    from .data.balancing.supply_use import balance_supply_use as balance_supply_use
+    from .data.balancing.table import Subtotal as Subtotal
+    from .data.balancing.table import balance_table as balance_table
     from .data.datasets import load_economy as load_economy
     from .data.economy import Economy as Economy
     from .data.generators import expand as expand
@@ -81,7 +84,10 @@ _HOME = {
     "SeparableTerms": "solvers.problem",
     "Solution": "solvers.solution",
     "Status": "solvers.solution",
+    "Subtotal": "data.balancing.table",
     "TermKind": "solvers.problem",
+    "balance_supply_use": "data.balancing.supply_use",
+    "balance_table": "data.balancing.table",
     "check_productive": "solvers.productive",
     "contents": "analysis.contents",
     "decompose": "analysis.decomposition",
