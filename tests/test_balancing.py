@@ -1,4 +1,4 @@
-"""Balancing: RAS, GRAS, weighted adjustments and supply-use pairs, against their definitions and a general optimiser."""
+"""Balancing: RAS, GRAS, weighted adjustments, supply-use pairs, against their definitions and a general optimiser."""
 
 from __future__ import annotations
 

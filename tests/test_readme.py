@@ -53,6 +53,17 @@ def test_python_block_prints_what_readme_says(tmp_path: Path) -> None:
     agree(run.stdout.strip(), stated.strip())
 
 
+def test_analysis_document_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """The blocks of docs/analysis.md, one after another in one namespace."""
+    text = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
+    pairs = re.findall(r"^```python\n(.*?)^```\n\n^```\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    assert len(pairs) == text.count("```python")
+    names: dict[str, object] = {}
+    for code, stated in pairs:
+        exec(compile(code, "docs/analysis.md", "exec"), names)
+        agree(capsys.readouterr().out.rstrip(), stated.rstrip())
+
+
 def test_commands_print_what_readme_says(tmp_path: Path) -> None:
     planned, verified = blocks("", "On the command line")
     kantor = [sys.executable, "-m", "kantor"]
@@ -70,7 +81,7 @@ def bare(text: str) -> str:
 
 
 def test_table_of_commands_is_complete() -> None:
-    listed = set(re.findall(r"^\| `kantor (\w+)", README, flags=re.MULTILINE))
+    listed = set(re.findall(r"^\| `kantor ([\w-]+)", README, flags=re.MULTILINE))
     assert listed == {command.name for command in app.registered_commands}
 
 

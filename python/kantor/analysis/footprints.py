@@ -161,10 +161,9 @@ class Footprints:
 
     def trade(self, indicator: str) -> pd.DataFrame:
         """Use of one indicator by region where it takes place (rows) and region that demands (columns)."""
-        name = self._system.economy.indicator_name(indicator)
-        if name not in self.S.index:
-            raise ProblemError(f"indicator: {name!r} was not asked for" + suggest(name, self.S.index))
-        used = self.S.loc[name].to_numpy()[:, None] * self._x.value
+        if indicator not in self.S.index:
+            raise ProblemError(f"indicator: {indicator!r} was not asked for" + suggest(indicator, self.S.index))
+        used = self.S.loc[indicator].to_numpy()[:, None] * self._x.value
         table = pd.DataFrame(used, columns=self._regions).groupby(self._home).sum()
         table.index = self._regions[table.index]
         return table.reindex(self._regions, fill_value=0.0).rename_axis(index="from", columns="for")
@@ -273,6 +272,8 @@ def _households(table: pd.DataFrame, system: InputOutput) -> pd.DataFrame:
     if table.columns.nlevels > 1:
         table = table.T.groupby(level=0, sort=False).sum().T
     table = table.set_axis([show(label) for label in table.index])
+    meant = {name: system.economy.indicator_name(name) for name in system.S.index}
+    table = table.rename(index={label: name for name, label in meant.items() if name not in table.index})
     lacking = [name for name in system.S.index if name not in table.index]
     if lacking:
         raise ProblemError(f"households: no row for {lacking[0]!r}" + suggest(lacking[0], table.index))

@@ -53,12 +53,13 @@ class Bounded:
 
 @dataclass(frozen=True)
 class InputOutput:
-    """A square economy as arrays: A (n, n), S (k, n) by product, gross output x (n,), with their labels and units."""
+    """A square economy: A (n, n), S (k, n) by product, gross output x (n,), and the unit of each indicator."""
 
     economy: Economy
     A: sp.csr_array
     S: pd.DataFrame
     x: np.ndarray
+    units: pd.Series
     tolerance: float
     backend: str | Backend
 
@@ -73,7 +74,10 @@ class InputOutput:
         *,
         needed: bool = False,
     ) -> InputOutput:
-        """The system of an economy in which one technique makes each product; ``by`` selects indicators, None all."""
+        """The system of an economy in which one technique makes each product.
+
+        ``by`` selects indicators, None all; results carry the names that were asked for, aliases too.
+        """
         own = own_techniques(economy)
         if own is None:
             raise ProblemError(
@@ -88,18 +92,15 @@ class InputOutput:
         if len(set(chosen)) < len(chosen):
             raise ProblemError(f"{what}: the same indicator is named twice in {list(names)}")
         S = economy.intensities.loc[chosen].iloc[:, own].set_axis(economy.products, axis=1)
-        return cls(economy, A, S, economy.gross_output.to_numpy(), tolerance, backend)
+        S.index = pd.Index(names, name=economy.intensities.index.name)
+        assert economy.indicator_units is not None  # the economy fills them in
+        units = pd.Series(economy.indicator_units.loc[chosen].to_numpy(), S.index, name="unit")
+        return cls(economy, A, S, economy.gross_output.to_numpy(), units, tolerance, backend)
 
     @property
     def products(self) -> pd.Index:
         """Labels of the n products."""
         return self.economy.products
-
-    @property
-    def units(self) -> pd.Series:
-        """Indicator -> its unit."""
-        assert self.economy.indicator_units is not None  # the economy fills them in
-        return self.economy.indicator_units.loc[self.S.index].rename("unit")
 
     def outputs(self, demand: np.ndarray) -> Bounded:
         """Gross output x = A x + d for demands (n,) or (n, k)."""

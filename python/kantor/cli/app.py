@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import BackendError, KantorError
-from . import bench, generate, info, lp, plan, tables
+from . import analysis, bench, generate, info, lp, plan, tables
 from .console import Exit, print_json, say
 
 # Typer carries its own copy of Click or depends on it, by version; this is UsageError in both.
@@ -98,6 +98,8 @@ app.command("report")(plan.report)
 app.command("check")(tables.check)
 app.command("balance")(tables.balance)
 app.command("values")(tables.values)
+app.command("footprints")(analysis.footprints)
+app.command("balance-table")(analysis.balance_table)
 app.command("lp")(lp.lp)
 app.command("info")(info.info)
 app.command("bench")(bench.bench)

@@ -334,6 +334,18 @@ class Economy:
 
         return set_capacities(self, capacities)
 
+    def aggregate(self, groups: Any = None, techniques: Any = None, *, name: str | None = None) -> Economy:
+        """An economy of groups of products, added up; see kantor.data.aggregation.aggregate."""
+        from .aggregation import aggregate
+
+        return aggregate(self, groups, techniques, name=name)
+
+    def split(self, sector: Any, parts: Any, **known: Any) -> Economy:
+        """A copy with one sector divided into parts, in balance as before; see kantor.data.splitting.split."""
+        from .splitting import split
+
+        return split(self, sector, parts, **known)
+
     # ---- readers ---------------------------------------------------------------------------------------------------
     @classmethod
     def from_iot(cls, Z: Any = None, Y: Any = None, x: Any = None, F: Any = None, **options: Any) -> Economy:
