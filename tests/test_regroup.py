@@ -40,6 +40,23 @@ def test_aggregate_undoes_expand(seed: int, sigma: float, kmax: int) -> None:
     same(fine.aggregate(), thin(eco, 0.9))
 
 
+@pytest.mark.parametrize("sigma", [0.0, 1.0])
+def test_jitter_keeps_the_base_year_and_nothing_else(sigma: float) -> None:
+    eco = table(3)
+    options: dict[str, Any] = {"products": 80, "seed": 5, "cover": 1.0, "sigma_units": sigma}
+    plain, fine = kt.expand(eco, **options), kt.expand(eco, **options, jitter=0.4)
+    same(fine.aggregate(), thin(eco, 1.0))
+    again = kt.expand(eco, **options, jitter=0.4)
+    np.testing.assert_array_equal(fine.A.data, again.A.data)
+    assert not np.allclose(fine.A.data, plain.A.data)
+    one = kt.contents(plain).total.loc["co2"] * (plain.expansion.unit_scale if sigma else 1.0)
+    other = kt.contents(fine).total.loc["co2"] * (fine.expansion.unit_scale if sigma else 1.0)
+    assert one.groupby(level=0).std().max() < 1e-10  # products of a sector embody the same
+    assert other.groupby(level=0).std().min() > 1e-3  # and here they do not
+    with pytest.raises(kt.errors.OptionError, match="jitter"):
+        kt.expand(eco, products=80, jitter=-1.0)
+
+
 @given(seed=st.integers(0, 1000), shares=st.lists(st.floats(0.05, 1.0), min_size=1, max_size=4))
 @settings(max_examples=15, deadline=None)
 def test_aggregate_undoes_split_and_the_split_is_in_balance(seed: int, shares: list[float]) -> None:

@@ -30,6 +30,9 @@ def lumpable(
     cover: Annotated[float, typer.Option(help="Share of each column's inputs that is kept before splitting.")] = 0.9,
     suppliers: Annotated[int, typer.Option(help="Most suppliers of an input.")] = 2,
     sigma_units: Annotated[float, typer.Option(help="Spread of the products' units; 0 keeps values.")] = 0.0,
+    jitter: Annotated[
+        float, typer.Option(help="Spread of inputs within a sector; 0: exact sectors.")
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Split the sectors of a table into products so that the plan's optimum is exactly that of the sectors."""
@@ -39,7 +42,8 @@ def lumpable(
     _check_free(output)
     began = time.perf_counter()
     sectors = load_economy(table)
-    economy = expand(sectors, products, seed=seed, cover=cover, kmax=suppliers, sigma_units=sigma_units)
+    options = {"sigma_units": sigma_units, "jitter": jitter}
+    economy = expand(sectors, products, seed=seed, cover=cover, kmax=suppliers, **options)
     _write(economy, output, began, as_json)
 
 

@@ -29,7 +29,7 @@ class Expansion:
 
     parent: sector number of each product, int32 (N,); share: the product's share of its sector's output, summing to 1
     over each sector (N,); unit_scale: units of the product per unit of the sector's value (N,) or None for 1;
-    sectors: labels of the sectors; seed, cover, kmax, sigma_units: the arguments.
+    sectors: labels of the sectors; seed, cover, kmax, sigma_units, jitter: the arguments.
     """
 
     parent: np.ndarray
@@ -40,6 +40,7 @@ class Expansion:
     cover: float
     kmax: int
     sigma_units: float
+    jitter: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,6 +19,7 @@ import scipy.sparse as sp
 
 from ..errors import OptionError, ProblemError
 from .economy import Economy, Expansion
+from .jitter import jittered
 from .labels import aligned
 from .matrix import column_sums
 
@@ -96,6 +97,7 @@ def expand(
     cover: float = 0.9,
     kmax: int = 2,
     sigma_units: float = 0.0,
+    jitter: float = 0.0,
 ) -> Economy:
     """Split a square economy into about ``products`` products, exactly lumpable to ``thin(eco, cover)``.
 
@@ -108,6 +110,8 @@ def expand(
     cover : share of each column's inputs that is kept before splitting, see ``thin``
     kmax : every product buys each input from 1 to ``kmax`` suppliers of that sector, drawn by their share of output
     sigma_units : standard deviation of the logarithm of each product's unit; 0 keeps values. ``lump`` undoes it
+    jitter : standard deviation of the logarithm by which products of one sector differ in each input and use of resources;
+        above 0 the sectors are exact in the base year only (kantor.data.jitter)
 
     Labels are (sector, number); ``expansion`` holds the sector and share of every product. Observed activity and final
     demand are spread by the shares. With more than 25 million demand entries only the whole final demand is kept.
@@ -126,7 +130,7 @@ def expand(
             f"expand: {int(np.isfinite(eco.capacities).sum())} techniques of {eco.name!r} have finite capacities; "
             "bounds on single products are not lumpable. Limit sectors instead, or expand without capacities"
         )
-    _check_options(eco, products, seed, kmax, sigma_units)
+    _check_options(eco, products, seed, kmax, sigma_units, jitter)
     coarse = thin(eco, cover)
     generator = np.random.default_rng(seed)
     sizes = sector_sizes(coarse.activity.to_numpy(), products, coarse.unit)
@@ -135,16 +139,19 @@ def expand(
     share = generator.lognormal(0.0, WEIGHT_SIGMA, parent.size)
     share /= np.bincount(parent, weights=share)[parent]
     A = _split_inputs(coarse.input_coefficients, sizes, starts, share, kmax, generator)
+    S = coarse.intensities.to_numpy()[:, parent]
+    if jitter > 0:
+        A, S = jittered(A, S, parent, share, jitter, generator)
     scale = None
     if sigma_units > 0:
         scale = generator.lognormal(0.0, sigma_units, parent.size)
         A = sp.csr_array(sp.dia_array((scale[None, :], 0), shape=A.shape) @ A)
         A.data /= scale[A.indices]
-    expansion = Expansion(parent, share, scale, coarse.products, seed, cover, kmax, sigma_units)
-    return _label(coarse, A, expansion, sizes)
+    expansion = Expansion(parent, share, scale, coarse.products, seed, cover, kmax, sigma_units, jitter)
+    return _label(coarse, A, S, expansion, sizes)
 
 
-def _check_options(eco: Economy, products: int, seed: int, kmax: int, sigma_units: float) -> None:
+def _check_options(eco: Economy, products: int, seed: int, kmax: int, sigma_units: float, jitter: float) -> None:
     if not isinstance(products, int | np.integer) or isinstance(products, bool) or products < eco.n_goods:
         raise OptionError(f"products: {products!r}, expected a whole number of at least {eco.n_goods} (the sectors)")
     if products > np.iinfo(np.int32).max:
@@ -157,6 +164,8 @@ def _check_options(eco: Economy, products: int, seed: int, kmax: int, sigma_unit
         raise OptionError(f"kmax: {kmax!r}, expected a whole number >= 1")
     if not (np.isfinite(sigma_units) and sigma_units >= 0):
         raise OptionError(f"sigma_units: {sigma_units!r}, expected a number >= 0")
+    if not (np.isfinite(jitter) and 0 <= jitter <= 3):
+        raise OptionError(f"jitter: {jitter!r}, expected a number from 0 to 3")
     if eco.expansion is not None:
         raise ProblemError(f"expand: {eco.name!r} is expanded already")
 
@@ -282,7 +291,7 @@ def _add_up_repeated(found: np.ndarray, weights: np.ndarray) -> None:
         weights[:, :, k][same] = 0.0
 
 
-def _label(coarse: Economy, A: sp.csr_array, expansion: Expansion, sizes: np.ndarray) -> Economy:
+def _label(coarse: Economy, A: sp.csr_array, S: np.ndarray, expansion: Expansion, sizes: np.ndarray) -> Economy:
     """The expanded economy: labels, demand, intensities and activity of the sectors spread over their products."""
     parent, share, scale = expansion.parent, expansion.share, expansion.unit_scale
     per_value = np.ones(1) if scale is None else scale
@@ -290,6 +299,11 @@ def _label(coarse: Economy, A: sp.csr_array, expansion: Expansion, sizes: np.nda
     demand = coarse.final_demand
     notes = [
         *coarse.notes,
+        *(
+            [f"products of a sector differ by {expansion.jitter:g}: exact in the base year only"]
+            if expansion.jitter
+            else []
+        ),
         f"split into {parent.size:,} products (seed {expansion.seed}, up to {expansion.kmax} suppliers an input)",
     ]
     totals = dict(coarse.total_categories)
@@ -308,9 +322,7 @@ def _label(coarse: Economy, A: sp.csr_array, expansion: Expansion, sizes: np.nda
         techniques=products,
         output_coefficients=sp.eye_array(parent.size, format="csr"),
         input_coefficients=A,
-        intensities=pd.DataFrame(
-            coarse.intensities.to_numpy()[:, parent] / per_value, coarse.intensities.index, products
-        ),
+        intensities=pd.DataFrame(S / per_value, coarse.intensities.index, products),
         final_demand=pd.DataFrame(demand.to_numpy()[parent] * (share * per_value)[:, None], products, demand.columns),
         activity=pd.Series(coarse.activity.to_numpy()[parent] * share * per_value, products),
         unit=coarse.unit if isinstance(coarse.unit, str) else pd.Series(coarse.unit.to_numpy()[parent], products),

@@ -101,6 +101,7 @@ def _words(eco: Economy) -> dict[str, Any]:
             "cover": expansion.cover,
             "kmax": expansion.kmax,
             "sigma_units": expansion.sigma_units,
+            "jitter": expansion.jitter,
         },
         "notes": eco.notes,
         "sources": [{"path": source.path, "sha256": source.sha256} for source in eco.sources],
@@ -214,4 +215,5 @@ def _expansion(words: dict[str, Any] | None, goods: pd.DataFrame) -> Expansion |
         cover=words["cover"],
         kmax=words["kmax"],
         sigma_units=words["sigma_units"],
+        jitter=words.get("jitter", 0.0),
     )
