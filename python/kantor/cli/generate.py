@@ -30,9 +30,7 @@ def lumpable(
     cover: Annotated[float, typer.Option(help="Share of each column's inputs that is kept before splitting.")] = 0.9,
     suppliers: Annotated[int, typer.Option(help="Most suppliers of an input.")] = 2,
     sigma_units: Annotated[float, typer.Option(help="Spread of the products' units; 0 keeps values.")] = 0.0,
-    jitter: Annotated[
-        float, typer.Option(help="Spread of inputs within a sector; 0: exact sectors.")
-    ] = 0.0,
+    jitter: Annotated[float, typer.Option(help="Spread of inputs within a sector; 0: exact sectors.")] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Split the sectors of a table into products so that the plan's optimum is exactly that of the sectors."""

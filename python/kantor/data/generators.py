@@ -110,7 +110,7 @@ def expand(
     cover : share of each column's inputs that is kept before splitting, see ``thin``
     kmax : every product buys each input from 1 to ``kmax`` suppliers of that sector, drawn by their share of output
     sigma_units : standard deviation of the logarithm of each product's unit; 0 keeps values. ``lump`` undoes it
-    jitter : standard deviation of the logarithm by which products of one sector differ in each input and use of resources;
+    jitter : standard deviation of the logarithm by which products of one sector differ in each input and resource;
         above 0 the sectors are exact in the base year only (kantor.data.jitter)
 
     Labels are (sector, number); ``expansion`` holds the sector and share of every product. Observed activity and final
