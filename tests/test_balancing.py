@@ -191,6 +191,9 @@ def test_conflicting_totals_give_way_by_their_errors() -> None:
         {"max_iterations": 0},
         {"row_error": 0.1},
         {"cell_error": -0.1},
+        {"cell_error": 0.1, "row_error": np.array([0.1, 0.2, 0.3])},
+        {"cell_error": 0.1, "row_error": np.array([0.1, np.nan])},
+        {"cell_error": 0.1, "row_error": np.array([0.1, -0.1])},
         {"rows": None, "columns": None},
     ],
 )

@@ -142,7 +142,9 @@ def balance_table(
         with new_file(out) as stream:
             found.table.to_csv(stream) if out.suffix == ".csv" else found.table.to_parquet(stream)
         say(f"wrote {out}")
-    changes = found.changes(top)
+    most = found.changes(top)
+    numbers = most[["reported", "balanced", "change"]].to_numpy().tolist()
+    changes: list[tuple[Any, ...]] = [(key[1], key[2], *line) for key, line in zip(most.index, numbers, strict=True)]
     done = found.status is Status.OPTIMAL
     if as_json:
         print_json(
@@ -153,10 +155,7 @@ def balance_table(
                 "distance": found.distance,
                 "iterations": found.info.iterations,
                 "method": found.info.method,
-                "changes": [
-                    {"row": row, "column": column, "reported": line.reported, "balanced": line.balanced}
-                    for (_, row, column), line in zip(changes.index, changes.itertuples(), strict=True)
-                ],
+                "changes": [dict(zip(("row", "column", "reported", "balanced"), c[:4], strict=True)) for c in changes],
             }
         )
     else:
@@ -164,10 +163,7 @@ def balance_table(
         typer.echo(f"largest residual {found.largest_residual:.3g}, distance {found.distance:.6g}")
         for note in found.info.notes:
             say(f"note: {note}")
-        lines = [
-            (label(row), label(column), *(f"{value:.6g}" for value in (line.reported, line.balanced, line.change)))
-            for (_, row, column), line in zip(changes.index, changes.itertuples(), strict=True)
-        ]
+        lines = [(label(c[0]), label(c[1]), *(f"{value:.6g}" for value in c[2:])) for c in changes]
         heads = ("row", "column", "reported", "balanced", "change")
         print_table(
             f"What changed most, {len(lines)} of {sum(p.value.size for p in found.parts):,} cells", heads, lines

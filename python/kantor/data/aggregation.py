@@ -143,8 +143,8 @@ def _by_level(groups: Mapping[Any, Mapping[Any, Any]], index: pd.Index, what: st
     for level in groups:
         if level not in index.names:
             raise ProblemError(f"{what}: {show(level)!r} is no level of the labels" + suggest(level, index.names))
-    for level in index.names:
-        values = index.get_level_values(level)
+    for number, level in enumerate(index.names):
+        values = index.get_level_values(number)
         mapping = groups.get(level, {})
         strange = [key for key in mapping if key not in values]
         if strange:

@@ -30,7 +30,7 @@ def jittered(
     """
     A = A.copy()
     sectors = int(parent[-1]) + 1
-    ends = np.searchsorted(parent, np.arange(sectors + 1))
+    ends: np.ndarray = np.concatenate([[0], np.cumsum(np.bincount(parent))])
     for s in range(sectors):
         rows = slice(A.indptr[ends[s]], A.indptr[ends[s + 1]])
         buyers, weight = parent[A.indices[rows]], share[A.indices[rows]]

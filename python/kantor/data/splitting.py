@@ -131,11 +131,11 @@ def _flows(eco: Economy, at: int, labels: list[Any], share: np.ndarray, inputs: 
     # What the parts sell to each other: by what each sells to the sector and what each buys of it.
     own = bought[at]
     among = np.outer(out[:, at], into[at]) / own if own != 0.0 else np.zeros((p, p))
-    others = np.delete(np.arange(n), at)
+    others: np.ndarray = np.delete(np.arange(n), at)
     rest = sp.block_array(
         [[Z[others][:, others[:at]], sp.csr_array(into[others]), Z[others][:, others[at:]], Y[others]]], format="csr"
     )
-    after = np.delete(np.arange(out.shape[1]), at)
+    after: np.ndarray = np.delete(np.arange(out.shape[1]), at)
     parts = sp.csr_array(np.hstack([out[:, after[:at]], among, out[:, after[at:]]]))
     return sp.csr_array(sp.vstack([rest[:at], parts, rest[at:]], format="csr"))
 

@@ -22,6 +22,7 @@ RAS; otherwise, and where sweeps are slow, Newton steps with conjugate gradients
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -211,7 +212,7 @@ def _direction(cells: Cells, slope: np.ndarray, gradient: np.ndarray, worst: flo
         return (among @ d - between @ ((across @ d) / own)) / units
 
     right = (gradient[rest] - between @ (gradient[block] / own)) / units
-    operator = LinearOperator((rest.size, rest.size), matvec=times, dtype=np.float64)
+    operator: Any = LinearOperator((rest.size, rest.size), matvec=times, dtype=np.float64)
     scaled, _ = cg(operator, right, rtol=min(0.1, max(worst, 1e-12)), maxiter=CG_STEPS)
     direction[rest] = scaled / units
     direction[block] = (gradient[block] - across @ direction[rest]) / own

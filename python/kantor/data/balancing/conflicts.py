@@ -85,13 +85,13 @@ def check_sums(cells: Cells, sides: tuple[slice, slice], name: Name, tolerance: 
     graph = abs(cells.G)
     count, group = connected_components(sp.csr_array(graph @ graph.T), directed=False)
     # A group with a total that may give way, or a cell that stands in one total only, can always be balanced.
-    loose = np.zeros(count, dtype=bool)
+    loose: np.ndarray = np.zeros(count, dtype=bool)
     loose[group[cells.target_variance > 0.0]] = True
     unmatched = np.flatnonzero(cells.G.T @ y != 0.0)
     if unmatched.size:
         touched = (graph[:, unmatched] @ np.ones(unmatched.size)) > 0
         loose[group[touched]] = True
-    others = np.ones(y.size, dtype=bool)
+    others: np.ndarray = np.ones(y.size, dtype=bool)
     others[sides[0]] = others[sides[1]] = False
     loose[group[others]] = True
     sums = np.bincount(group, weights=y * cells.target, minlength=count)
@@ -125,7 +125,7 @@ def name_starved(
         rank = np.empty(order.size, dtype=np.int64)
         rank[order] = np.arange(order.size)
         between = (G @ H.T).tocoo()
-        touched = np.full(H.shape[0], order.size, dtype=np.int64)
+        touched: np.ndarray = np.full(H.shape[0], order.size, dtype=np.int64)
         np.minimum.at(touched, between.col, rank[between.row])
         need = np.cumsum(cells.target[one][order])
         have = np.cumsum(np.bincount(touched, weights=cells.target[other], minlength=order.size + 1)[:-1])

@@ -100,7 +100,7 @@ def balance_supply_use(
     if W is None:
         industry = Totals("industry", branches[:0], np.zeros(0), np.zeros(0))
     for name, part in parts.items():
-        cells = part.start + np.arange(part.value.size)
+        cells: np.ndarray = part.start + np.arange(part.value.size)
         if name != "W":
             sign = 1.0 if name in ("V", "imports") else -1.0
             product.entries.append((part.to if name == "V" else part.at, cells, sign))

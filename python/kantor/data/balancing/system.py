@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from ...errors import OptionError, ProblemError
 from ...solvers.solution import SolveInfo, Status
-from ..labels import aligned, as_index, show
+from ..labels import aligned, as_index, numbers, show
 from ..matrix import as_csr
 from .cells import Cells, adjust, relative_residuals
 from .conflicts import check_sums, name_starved, settle
@@ -68,15 +68,20 @@ def read_totals(kind: str, totals: Any, labels: pd.Index, error: Any) -> Totals:
         share = float(error)
         spread = np.full(target.size, np.inf) if np.isinf(share) else share * np.abs(target)
     else:
-        given = error if isinstance(error, pd.Series) else np.asarray(error, dtype=float)
-        free = np.isposinf(np.asarray(given, dtype=float))
-        finite = given.where(~free, 0.0) if isinstance(given, pd.Series) else np.where(free, 0.0, given)
-        spread = aligned(finite, labels, f"{kind} error")
-        marks = pd.Series(free.astype(float), given.index) if isinstance(given, pd.Series) else free.astype(float)
-        spread = np.where(aligned(marks, labels, f"{kind} error") > 0.0, np.inf, spread)
+        given = error.astype(float) if isinstance(error, pd.Series) else _labelled(error, labels, f"{kind} error")
+        free = given == np.inf
+        spread = aligned(given.mask(free, 0.0), labels, f"{kind} error")
+        spread = np.where(aligned(free.astype(float), labels, f"{kind} error") > 0.0, np.inf, spread)
     if not (spread >= 0.0).all():
         raise ProblemError(f"{kind} error: some entry is {spread[~(spread >= 0.0)][0]!r}, expected >= 0 (inf: unknown)")
     return Totals(kind, labels, target, spread)
+
+
+def _labelled(values: Any, labels: pd.Index, what: str) -> pd.Series:
+    vector = numbers(values, what)
+    if vector.shape != (len(labels),):
+        raise ProblemError(f"{what}: shape {vector.shape}, expected ({len(labels)},), one value for each label")
+    return pd.Series(vector, labels)
 
 
 def check_options(method: str, tolerance: float, max_iterations: int) -> None:

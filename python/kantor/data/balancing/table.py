@@ -131,13 +131,13 @@ def _side(kind: str, totals: Any, labels: pd.Index, error: Any, where: np.ndarra
 
 def _subtotal(number: int, sub: Subtotal, part: Part) -> Totals:
     """One total over the cells of a block."""
-    inside = np.ones(part.value.size, dtype=bool)
+    inside: np.ndarray = np.ones(part.value.size, dtype=bool)
     for wanted, labels, where, side in (
         (sub.rows, part.rows, part.at, "rows"),
         (sub.columns, part.columns, part.to, "columns"),
     ):
         if wanted is not None:
-            chosen = np.zeros(len(labels), dtype=bool)
+            chosen: np.ndarray = np.zeros(len(labels), dtype=bool)
             chosen[_places(wanted, labels, f"subtotal {number + 1} {side}")] = True
             inside &= chosen[where]
     cells = np.flatnonzero(inside)
@@ -145,8 +145,8 @@ def _subtotal(number: int, sub: Subtotal, part: Part) -> Totals:
     if not np.isfinite(target) or not error >= 0.0:
         raise ProblemError(f"subtotal {number + 1}: total {target!r} with error {error!r}, expected finite and >= 0")
     label = pd.Index([f"{number + 1}"])
-    entry = (np.zeros(cells.size, dtype=np.int64), cells, 1.0)
-    return Totals("subtotal", label, np.array([target]), np.array([error]), [entry])
+    first: np.ndarray = np.zeros(cells.size, dtype=np.int64)
+    return Totals("subtotal", label, np.array([target]), np.array([error]), [(first, cells, 1.0)])
 
 
 def _places(wanted: Any, labels: pd.Index, what: str) -> np.ndarray:
