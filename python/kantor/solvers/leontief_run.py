@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..backends import Backend, get_backend
-from .aggregation import aggregate
+from .aggregation import Aggregation, aggregate
 from .error_bound import ErrorBound, bound_error
 from .leontief_block import Block
-from .operand import Operand
+from .operand import LARGEST_SINGLE, Operand
 from .own_units import in_units, rough_output
 from .problem import FloatArray
 from .productive import check_productive
@@ -29,6 +30,16 @@ CACHE_BYTES = 2**24
 BLOCK_BYTES = 2**31  # most that the eight vectors of a method may take, all columns of a block
 VECTORS = 8
 ROUGH_FROM = 1_000_000  # entries from which the table outgrows the caches, so that half as wide values pay
+
+
+@dataclass
+class _Inside:
+    """What the iterations see: the table in the units ``unit`` (None: as given), its precision, a preconditioner."""
+
+    operand: Operand
+    unit: FloatArray | None = None
+    rough: bool = False
+    aggregation: Aggregation | None = None
 
 
 class LeontiefRun:
@@ -70,33 +81,22 @@ class LeontiefRun:
     def solve(self, method: str, start: FloatArray | None) -> Status:
         """Solve all columns; the answer is left in ``x``."""
         chain, why = self._plan(method, start is not None)
-        inside, unit = self.operand, None
-        if chain[0] != "direct" and self.table.largest > 1.0 and not self.operand.signed and self.d.any():
-            unit = rough_output(self.operand, self.d)
-            inside = Operand(in_units(self.operand.matrix, unit), self.operand.backend, signed=False)
-            why += "; some entries exceed 1, so goods have different units: each is counted in its own output"
-            self.clock.lap("prepare")
-        rough = method == "auto" and chain[0] != "direct" and inside.entries >= ROUGH_FROM and inside.fits_float32
-        if rough:
-            why += "; it reads the table in float32, and float64 residuals correct it"
-        aggregation = None
-        if self.groups is not None and chain[0] != "direct" and self.d.any():
-            output = rough_output(inside, self.d if unit is None else (self.d.T / unit).T)
-            aggregation, said = aggregate(inside, self.groups, output)
-            why += f"; {said}"
+        inside = _Inside(self.operand)
+        if chain[0] != "direct" and self.d.any():
+            why += self._look_inside(inside, method)
             self.clock.lap("prepare")
         status = Status.OPTIMAL
         for columns in self._blocks():
             block = Block(
-                inside,
-                unit,
+                inside.operand,
+                inside.unit,
                 self.d if columns is None else np.ascontiguousarray(self.d[:, columns]),
                 self.tolerance,
                 self.max_iterations,
                 self._progress,
                 self._probe,
-                rough,
-                aggregation,
+                inside.rough,
+                inside.aggregation,
             )
             if start is not None:
                 block.start(start if columns is None else start[:, columns])
@@ -111,6 +111,25 @@ class LeontiefRun:
             self.why = why
         self.clock.lap("solve")
         return status
+
+    def _look_inside(self, inside: _Inside, method: str) -> str:
+        """Choose units, precision and preconditioner; what is to be told about them."""
+        said = ""
+        as_given = max(-self.table.lowest, self.table.largest) < LARGEST_SINGLE
+        if self.table.largest > 1.0 and not self.operand.signed:
+            inside.unit = rough_output(self.operand, self.d)
+            matrix = in_units(self.operand.matrix, inside.unit)
+            inside.operand = Operand(matrix, self.operand.backend, signed=False)
+            said += "; some entries exceed 1, so goods have different units: each is counted in its own output"
+        if method == "auto" and self.operand.entries >= ROUGH_FROM:
+            inside.rough = as_given if inside.unit is None else inside.operand.fits_float32
+            said += "; it reads the table in float32, and float64 residuals correct it" if inside.rough else ""
+        if self.groups is not None:
+            demand = self.d if inside.unit is None else (self.d.T / inside.unit).T
+            output = rough_output(inside.operand, demand)
+            inside.aggregation, told = aggregate(inside.operand, self.groups, output)
+            said += f"; {told}"
+        return said
 
     def _plan(self, method: str, warm: bool) -> tuple[tuple[str, ...], str]:
         n = self.table.n

@@ -44,7 +44,9 @@ def rough_output(operand: Operand, d: FloatArray) -> FloatArray:
 def in_units(matrix: Any, unit: FloatArray) -> Any:
     """D^-1 M D, D = diag(unit); a CSR matrix shares its index arrays with the given one."""
     if isinstance(matrix, np.ndarray):
-        return (matrix * unit) / unit[:, None]
+        turned = matrix * unit
+        turned /= unit[:, None]
+        return turned
     data = np.empty_like(matrix.data)
     lengths = np.diff(matrix.indptr)
     row = 0
