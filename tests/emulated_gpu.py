@@ -6,6 +6,7 @@ recording and replay, bindings, argument packing. What it cannot cover is the ha
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import importlib.machinery
@@ -192,6 +193,7 @@ def stand_in_cupy(devices: int = 1) -> types.ModuleType:
             compiler=space(CompileException=compile_error),
             get_current_stream=lambda: space(synchronize=lambda: None),
             is_available=lambda: devices > 0,
+            Stream=space(from_external=contextlib.nullcontext),
         ),
     )
     return cupy

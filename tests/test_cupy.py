@@ -17,24 +17,15 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+import emulated_gpu
+import gpu_checks
 import kantor
-from kantor import LinearProgram, Status, solve_lp
+import test_kernels as kernel_tests
 from kantor.backends import cupy_kernels as layout
 from kantor.backends.cupy_gpu import CupyBackend
-from kantor.errors import BackendError, BackendUnavailable, OptionError, ProblemError
+from kantor.errors import BackendError, BackendUnavailable, ProblemError
 
 CSRC = Path(__file__).resolve().parents[1] / "csrc"
-
-
-def sibling(name: str) -> Any:
-    """A file of this folder as a module; the folder is no package."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"kantor_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def without_large(test: Any) -> Any:
@@ -46,10 +37,9 @@ def without_large(test: Any) -> Any:
     return test
 
 
-emulated_gpu = sibling("emulated_gpu")
-kernel_tests = sibling("test_kernels")
 tests = {name: test for name, test in vars(kernel_tests).items() if name.startswith("test_")}
 globals().update({name: without_large(test) for name, test in tests.items() if name != "test_repeatable_to_the_bit"})
+globals().update(gpu_checks.TESTS)
 
 
 @pytest.fixture
@@ -61,6 +51,12 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 @pytest.fixture
 def backend(cupy: types.ModuleType) -> CupyBackend:
     return CupyBackend()
+
+
+@pytest.fixture
+def gpu(backend: CupyBackend) -> CupyBackend:
+    """What gpu_checks runs on."""
+    return backend
 
 
 # ---- availability ----------------------------------------------------------------------------------------------------
@@ -182,53 +178,8 @@ def test_giant_row(backend: CupyBackend) -> None:
         np.testing.assert_allclose(backend.to_host(out), A @ x, rtol=1e-12)
 
 
-def test_projection_is_any_function_of_cupy_arrays(backend: CupyBackend, cupy: types.ModuleType) -> None:
-    start = kernel_tests.random_state(33, 31, True)
-    mine = kernel_tests.state_on(backend, start)
-    default = kernel_tests.state_on(kernel_tests.REFERENCE, start)
-    lower, upper = mine.lower, mine.upper
-
-    def project(v: Any) -> Any:
-        assert isinstance(v, cupy.ndarray)
-        return cupy.clip(v, lower, upper)
-
-    mine.projection = project
-    mine.lower = mine.upper = backend.from_host(np.full(31, np.nan))  # nothing else reads the bounds
-    backend.pdhg_block(mine, 6)
-    kernel_tests.REFERENCE.pdhg_block(default, 6)
-    kernel_tests.compare_states(mine, backend, default, kernel_tests.RESULTS)
-
-
-def test_solves_as_the_reference_does(backend: CupyBackend) -> None:
-    rng = np.random.default_rng(31)
-    A = sp.csr_array(0.1 * sp.random_array((40, 40), density=0.1, rng=rng))
-    lp = LinearProgram(0.1 + rng.random(40), sp.eye_array(40) - A, row_lower=rng.random(40))
-    mine, expected = (solve_lp(lp, tolerance=1e-8, method="pdhg", backend=b) for b in (backend, "reference"))
-    assert mine.status is expected.status is Status.OPTIMAL
-    np.testing.assert_allclose(mine.x, expected.x, rtol=1e-7, atol=1e-9)
-
-
-def test_replaced_buffers_are_noticed(backend: CupyBackend) -> None:
-    start = kernel_tests.random_state(33, 31, False)
-    mine = kernel_tests.state_on(backend, start)
-    default = kernel_tests.state_on(kernel_tests.REFERENCE, start)
-    for _ in range(2):
-        backend.pdhg_block(mine, 3)
-        kernel_tests.REFERENCE.pdhg_block(default, 3)
-        mine.x_anchor = backend.from_host(default.x_hat)
-        default.x_anchor = default.x_hat.copy()
-    backend.pdhg_block(mine, 3)
-    kernel_tests.REFERENCE.pdhg_block(default, 3)
-    kernel_tests.compare_states(mine, backend, default, kernel_tests.RESULTS)
-
-
-def test_wrong_arguments_are_named(backend: CupyBackend, cupy: types.ModuleType) -> None:
-    op = backend.prepare(sp.eye_array(4).tocsr())
+def test_wrong_arrays_are_named(backend: CupyBackend, cupy: types.ModuleType) -> None:
     out = backend.zeros(4)
-    with pytest.raises(ProblemError, match=r"x: shape \(3,\), expected \(4,\)"):
-        backend.matvec(op, backend.zeros(3), out)
-    with pytest.raises(ProblemError, match=r"out: shape \(4,\), expected \(4, 2\)"):
-        backend.matvec(op, backend.zeros((4, 2)), out)
     with pytest.raises(ProblemError, match=r"x: got ndarray, expected a cupy\.ndarray"):
         backend.multiply(np.zeros(4), out, out)
     with pytest.raises(ProblemError, match="x: dtype float32, expected float64"):
@@ -237,16 +188,6 @@ def test_wrong_arguments_are_named(backend: CupyBackend, cupy: types.ModuleType)
         backend.axpby(1.0, out, 1.0, cupy.asarray(np.zeros((4, 2)))[:, 0])
     with pytest.raises(ProblemError, match="dtype float32, expected float64 or uint8"):
         backend.from_host(np.zeros(4, np.float32))
-    with pytest.raises(ProblemError, match="prepared without its transpose"):
-        backend.rmatvec(backend.prepare(sp.eye_array(4).tocsr(), transpose=False), out, backend.zeros(4))
-    with pytest.raises(ProblemError, match=r"a: shape \(3,\), expected a number or shape \(2,\)"):
-        backend.axpby(np.ones(3), backend.zeros((4, 2)), 1.0, backend.zeros((4, 2)))
-    with pytest.raises(OptionError, match="ord"):
-        backend.norm([out], ord=1)
-    broken = sp.eye_array(4).tocsr()
-    broken.indices[2] = 9
-    with pytest.raises(ProblemError, match="column indices outside"):
-        backend.prepare(broken)
 
 
 def test_errors_of_cupy_are_ours(backend: CupyBackend, cupy: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,8 +279,10 @@ class _Csr:
         self.shape: tuple[int, int] = csr.shape
         self.single = "single_" if csr.dtype == np.float32 else ""
         self.buckets = buckets = layout.bucket_rows(indptr)
-        if csr.nnz and (csr.indices.min() < 0 or csr.indices.max() >= csr.shape[1]):
-            raise ProblemError(f"matrix: column indices outside 0 .. {csr.shape[1] - 1}")
+        outside = np.flatnonzero((csr.indices < 0) | (csr.indices >= csr.shape[1]))
+        if outside.size:
+            at = int(outside[0])
+            raise ProblemError(f"matrix: nonzero {at} has column {csr.indices[at]}, expected 0 .. {csr.shape[1] - 1}")
         self._row_ptr = cupy.asarray(indptr)
         self._col_idx = cupy.asarray(np.ascontiguousarray(csr.indices, dtype=np.int32))
         self._values = cupy.asarray(np.ascontiguousarray(csr.data))
