@@ -380,6 +380,8 @@ PYBIND11_MODULE(_core, m) {
   m.def("choose_isa", &choose_isa, py::arg("name"));
   m.def("triad_bandwidth", &triad_bandwidth, py::arg("n"), py::arg("repeats"),
         py::call_guard<py::gil_scoped_release>());
+  m.def("gather_seconds", &gather_seconds, py::arg("length"), py::arg("reads"), py::arg("repeats"),
+        py::call_guard<py::gil_scoped_release>());
   m.def("read_bandwidth", &read_bandwidth, py::arg("n"), py::arg("repeats"), py::call_guard<py::gil_scoped_release>());
   m.def("build_info", &build_info);
 }

@@ -54,4 +54,27 @@ double read_bandwidth(Offset n, int repeats) {
   return 8.0 * static_cast<double>(n) / seconds;
 }
 
+double gather_seconds(Offset length, Offset reads, int repeats) {
+  check_size(std::min(length, reads), repeats);
+  KANTOR_REQUIRE(length <= INT32_MAX, "gather: a vector of fewer than 2^31 elements");
+  Buffer<double> x(length), ones(reads);
+  Buffer<Index> at(reads);
+  fill(1.0, x.data(), length);
+  fill(1.0, ones.data(), reads);
+  uint64_t random = 1;
+  for (Offset i = 0; i < reads; ++i) {
+    random = random * 6364136223846793005u + 1442695040888963407u;  // Knuth's multiplier
+    at[i] = static_cast<Index>((random >> 33) * static_cast<uint64_t>(length) >> 31);
+  }
+  constexpr Offset kSpan = 1 << 14;
+  std::vector<double> sums(static_cast<size_t>(reads / kSpan + 1));
+  const double seconds = best_seconds(repeats, [&] {
+    parallel_chunks(reads, kSpan, 1, [&](Offset begin, Offset end) {
+      sums[static_cast<size_t>(begin / kSpan)] =
+          matrix_loops<double>().span_sum(ones.data() + begin, at.data() + begin, end - begin, x.data());
+    });
+  });
+  return seconds / static_cast<double>(reads);
+}
+
 }  // namespace kantor

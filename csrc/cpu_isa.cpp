@@ -18,6 +18,12 @@ namespace {
 constexpr Offset kPrefetchFrom = 32768;
 constexpr Offset kPrefetchAhead = 64;
 
+// Entries of a tile between the one in use and the one asked for.
+constexpr Offset kStreamAhead = 256;
+
+// Right-hand sides: entries between the one in use and the one whose row of x is asked for.
+constexpr Offset kRowsAhead = 8;
+
 // Four partial sums hide the latency of the addition; their number fixes the order, so it is the same everywhere.
 // With Ahead, cols[0 .. n + kPrefetchAhead) must exist.
 template <bool Ahead, typename Value>
@@ -76,18 +82,38 @@ void tile_sums(const Tiles<Value>& A, Offset block, const double* x, double* sum
   for (Offset w = 0; w < A.windows; ++w) {
     const double* window = x + w * kWindow;
     Offset i = start[w];
-    for (; i + 4 <= start[w + 1]; i += 4)
-      for (int l = 0; l < 4; ++l) add_entry(place[i + l], values[i + l], window, sums);
+    for (; i + 8 <= start[w + 1]; i += 8) {
+      // Beyond what the processor fetches ahead by itself; past the end of the arrays a request does nothing.
+      __builtin_prefetch(values + i + kStreamAhead);
+      __builtin_prefetch(place + i + 2 * kStreamAhead);
+      for (int l = 0; l < 8; ++l) add_entry(place[i + l], values[i + l], window, sums);
+    }
     for (; i < start[w + 1]; ++i) add_entry(place[i], values[i], window, sums);
   }
 }
 
-// K columns of x at a time, in registers; two sets of sums hide the latency of the addition.
-template <int K, typename Value>
+// K columns of x at a time, in registers. Up to 8 columns take two sets of sums, to hide the latency of the addition;
+// more columns hide it themselves. With Ahead, cols[0 .. n + kRowsAhead) must exist.
+template <int K, bool Ahead, typename Value>
+inline void span_sum_wide(const Value* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
+  double sums[K] = {};
+  for (Offset i = 0; i < n; ++i) {
+    if (Ahead)
+      for (int j = 0; j < K; j += 8) __builtin_prefetch(x + static_cast<Offset>(cols[i + kRowsAhead]) * k + j);
+    const double v = values[i];
+    const double* p = x + static_cast<Offset>(cols[i]) * k;
+    for (int j = 0; j < K; ++j) sums[j] += v * p[j];
+  }
+  for (int j = 0; j < K; ++j) out[j] = sums[j];
+}
+
+template <int K, bool Ahead, typename Value>
 inline void span_sum_tile(const Value* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
   double even[K] = {}, odd[K] = {};
   Offset i = 0;
   for (; i + 2 <= n; i += 2) {
+    if (Ahead)
+      for (int l = 0; l < 2; ++l) __builtin_prefetch(x + static_cast<Offset>(cols[i + l + kRowsAhead]) * k);
     const double v = values[i], w = values[i + 1];
     const double* p = x + static_cast<Offset>(cols[i]) * k;
     const double* q = x + static_cast<Offset>(cols[i + 1]) * k;
@@ -101,21 +127,36 @@ inline void span_sum_tile(const Value* values, const Index* cols, Offset n, cons
   for (int j = 0; j < K; ++j) out[j] = even[j] + odd[j];
 }
 
+template <bool Ahead, typename Value>
+inline void sum_span_k(const Value* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
+  Offset j = 0;
+  for (; j + 32 <= k; j += 32) span_sum_wide<32, Ahead>(values, cols, n, x + j, k, out + j);
+  if (j + 16 <= k) span_sum_wide<16, Ahead>(values, cols, n, x + j, k, out + j), j += 16;
+  if (j + 8 <= k) span_sum_tile<8, Ahead>(values, cols, n, x + j, k, out + j), j += 8;
+  if (j + 4 <= k) span_sum_tile<4, Ahead>(values, cols, n, x + j, k, out + j), j += 4;
+  if (j + 2 <= k) span_sum_tile<2, Ahead>(values, cols, n, x + j, k, out + j), j += 2;
+  if (j < k) span_sum_tile<1, Ahead>(values, cols, n, x + j, k, out + j);
+}
+
 template <typename Value>
 void span_sum_k(const Value* values, const Index* cols, Offset n, const double* x, Offset k, double* out) {
-  Offset j = 0;
-  for (; j + 8 <= k; j += 8) span_sum_tile<8>(values, cols, n, x + j, k, out + j);
-  for (; j + 4 <= k; j += 4) span_sum_tile<4>(values, cols, n, x + j, k, out + j);
-  for (; j + 2 <= k; j += 2) span_sum_tile<2>(values, cols, n, x + j, k, out + j);
-  if (j < k) span_sum_tile<1>(values, cols, n, x + j, k, out + j);
+  sum_span_k<false>(values, cols, n, x, k, out);
+}
+
+template <bool Ahead, typename Value>
+inline void sum_rows_k(const CsrView<Value>& A, const double* x, Offset k, Offset begin, Offset end, double* out) {
+  for (Offset row = begin; row < end; ++row) {
+    const Offset at = A.row_ptr[row];
+    sum_span_k<Ahead>(A.values + at, A.col_idx + at, A.row_ptr[row + 1] - at, x, k, out + (row - begin) * k);
+  }
 }
 
 template <typename Value>
 void row_sums_k(const CsrView<Value>& A, const double* x, Offset k, Offset begin, Offset end, double* out) {
-  for (Offset row = begin; row < end; ++row) {
-    const Offset at = A.row_ptr[row];
-    span_sum_k(A.values + at, A.col_idx + at, A.row_ptr[row + 1] - at, x, k, out + (row - begin) * k);
-  }
+  if (A.cols * k > kPrefetchFrom && A.row_ptr[end] + kRowsAhead <= A.row_ptr[A.rows])
+    sum_rows_k<true>(A, x, k, begin, end, out);
+  else
+    sum_rows_k<false>(A, x, k, begin, end, out);
 }
 
 void axpby_range(double a, const double* x, double b, double* y, Offset n) {

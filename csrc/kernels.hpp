@@ -123,4 +123,8 @@ void pdhg_block(const Matrix<Value>& K, const Matrix<Value>& KT, const PdhgArray
 double triad_bandwidth(Offset n, int repeats);
 double read_bandwidth(Offset n, int repeats);
 
+// Seconds a read of an element of a vector of `length` at random, all threads together, with the 12 bytes of a matrix
+// entry that says which: what a product pays where it finds no order in its columns.
+double gather_seconds(Offset length, Offset reads, int repeats);
+
 }  // namespace kantor

@@ -1,11 +1,9 @@
 // The parallel layer: a team of threads, a barrier, and tasks handed out so that a delayed thread does not delay all.
-// OpenMP where the build has it; std::thread elsewhere and under ThreadSanitizer, which does not understand libgomp's
-// barriers. Nothing a kernel computes depends on the number of threads or on who runs which task.
+// OpenMP where the build has it; std::thread elsewhere and under ThreadSanitizer, which does not understand libgomp.
+// Nothing a kernel computes depends on the number of threads or on who runs which task.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -21,76 +19,62 @@ int num_threads();            // how many threads a region may use, >= 1
 void set_num_threads(int n);  // throws Error unless n >= 1
 const char* parallel_layer();
 
-#if !defined(_OPENMP)
+// Waits by looking, a few microseconds long, and then by giving the processor away: where other work fills the machine,
+// the thread that is waited for needs the very processor that a waiting thread would spin on.
 class Barrier {
  public:
-  explicit Barrier(int members) : members_(members) {}
-  void wait() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    const int64_t round = round_;
-    if (++arrived_ == members_) {
-      arrived_ = 0;
-      ++round_;
-      all_here_.notify_all();
-    } else {
-      all_here_.wait(lock, [&] { return round_ != round; });
+  void wait(int members) {
+    const int64_t round = round_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
+      arrived_.store(0, std::memory_order_relaxed);
+      round_.store(round + 1, std::memory_order_release);
+      return;
     }
+    for (int looks = 0; round_.load(std::memory_order_acquire) == round; ++looks)
+      if (looks >= kLooks) std::this_thread::yield();
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable all_here_;
-  int members_;
-  int arrived_ = 0;
-  int64_t round_ = 0;
+  static constexpr int kLooks = 4096;
+
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<int64_t> round_{0};
 };
-#endif
 
 // What a thread inside a region knows about itself.
 class Team {
  public:
-#if defined(_OPENMP)
-  Team(int rank, int size) : rank_(rank), size_(size) {}
-#else
   Team(int rank, int size, Barrier* barrier) : rank_(rank), size_(size), barrier_(barrier) {}
-#endif
 
   int rank() const { return rank_; }
   int size() const { return size_; }
 
   void barrier() {
-    if (size_ == 1) return;
-#if defined(_OPENMP)
-#pragma omp barrier
-#else
-    barrier_->wait();
-#endif
+    if (size_ > 1) barrier_->wait(size_);
   }
 
  private:
   int rank_;
   int size_;
-#if !defined(_OPENMP)
   Barrier* barrier_;
-#endif
 };
 
 // Runs body(team) on up to `threads` threads. The body must not throw and must reach every barrier on every thread.
 template <typename Body>
 void parallel_region(int threads, Body&& body) {
-#if defined(_OPENMP)
   if (threads <= 1) {
-    Team alone(0, 1);
+    Team alone(0, 1, nullptr);
     body(alone);
     return;
   }
+  Barrier barrier;
+#if defined(_OPENMP)
 #pragma omp parallel num_threads(threads)
   {
-    Team team(omp_get_thread_num(), omp_get_num_threads());
+    Team team(omp_get_thread_num(), omp_get_num_threads(), &barrier);
     body(team);
   }
 #else
-  Barrier barrier(threads);
   auto member = [&](int rank) {
     Team team(rank, threads, &barrier);
     body(team);
