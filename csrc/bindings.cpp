@@ -59,7 +59,7 @@ template <typename Value>
 struct CsrHandle {
   py::array row_ptr, col_idx, values;
   Matrix<Value> matrix;
-  std::once_flag tiled;  // the second layout is made when the first block of iterations asks for it
+  std::once_flag tiled;  // the second layout is made for the first product of one column
 };
 
 template <typename Value>
@@ -110,7 +110,7 @@ std::unique_ptr<CsrHandle<Value>> make_transpose(const CsrHandle<Value>& A) {
 }
 
 template <typename Value>
-void py_product(const CsrHandle<Value>& A, const py::array& x, const py::array& out) {
+void py_product(CsrHandle<Value>& A, const py::array& x, const py::array& out) {
   const CsrView<Value>& view = A.matrix.view;
   const Offset k = columns_of(x, "x", view.cols);
   KANTOR_REQUIRE(columns_of(out, "out", view.rows) == k && out.ndim() == x.ndim(),
@@ -119,6 +119,7 @@ void py_product(const CsrHandle<Value>& A, const py::array& x, const py::array& 
   double* to = output(out, "out", view.rows * k);
   KANTOR_REQUIRE(from + view.cols * k <= to || to + view.rows * k <= from, "out: overlaps x");
   py::gil_scoped_release release;
+  if (k == 1) std::call_once(A.tiled, [&] { add_tiles(A.matrix); });
   spmm(A.matrix, from, k, to);
 }
 

@@ -102,7 +102,7 @@ void dual_step(const PdhgArrays& s, const StepSizes& steps, bool last) {
 template <typename Value>
 void pdhg_block(const Matrix<Value>& K, const Matrix<Value>& KT, const PdhgArrays& s, double eta, double weight,
                 int64_t k, int64_t iterations) {
-  const int threads = threads_for(K.view.nnz() + s.columns + s.rows);
+  const int threads = threads_for(K.view.nnz() + s.columns + s.rows, kWorthMeeting);
   with_sweep(KT, [&](auto& columns) {
     with_sweep(K, [&](auto& rows) { run_block(columns, rows, s, eta, weight, k, iterations, threads); });
   });

@@ -27,6 +27,17 @@ Offset first_wrong(Offset n, Wrong wrong) {
   return first.load();
 }
 
+// The whole product of a sweep (row_sweep.hpp), stored.
+template <typename Sweep>
+void sweep_once(Sweep& sweep, int threads, const double* x, Offset k, double* out) {
+  Dispenser parts(sweep.parts(), threads), blocks(sweep.blocks(), threads);
+  parallel_region(threads, [&](Team& team) {
+    parts.run(team, 0, [&](Offset part) { sweep.sum_part(part, x); });
+    if (sweep.parts() > 0) team.barrier();
+    blocks.run(team, 0, [&](Offset block) { sweep.sum_block(block, x, out + sweep.row_begin(block) * k); });
+  });
+}
+
 }  // namespace
 
 template <typename Value>
@@ -106,14 +117,14 @@ void transpose(const CsrView<Value>& A, Offset* row_ptr, Index* col_idx, Value* 
 
 template <typename Value>
 void spmm(const Matrix<Value>& A, const double* x, Offset k, double* out) {
-  CsrSweep<Value> sweep(A, k);
   const int threads = threads_for((A.view.nnz() + A.view.rows) * k);
-  Dispenser parts(sweep.parts(), threads), blocks(sweep.blocks(), threads);
-  parallel_region(threads, [&](Team& team) {
-    parts.run(team, 0, [&](Offset part) { sweep.sum_part(part, x); });
-    if (sweep.parts() > 0) team.barrier();
-    blocks.run(team, 0, [&](Offset block) { sweep.sum_block(block, x, out + sweep.row_begin(block) * k); });
-  });
+  if (k == 1 && A.tiles) {
+    TileSweep<Value> sweep(A);
+    sweep_once(sweep, threads, x, k, out);
+  } else {
+    CsrSweep<Value> sweep(A, k);
+    sweep_once(sweep, threads, x, k, out);
+  }
 }
 
 template <typename Value>

@@ -19,7 +19,7 @@ template <typename Value>
 struct Matrix {
   CsrView<Value> view;
   RowPlan plan;
-  std::shared_ptr<const Tiles<Value>> tiles;  // second layout for pdhg_block, or null
+  std::shared_ptr<const Tiles<Value>> tiles;  // second layout for products of one column, or null
 };
 
 // Throws Error unless row_ptr rises from 0 to nnz and every column index lies in [0, cols).
@@ -39,7 +39,7 @@ void add_tiles(Matrix<Value>& A);
 template <typename Value>
 void transpose(const CsrView<Value>& A, Offset* row_ptr, Index* col_idx, Value* values);
 
-// out (rows) <- A x, x (cols).
+// out (rows) <- A x, x (cols); with tiles if A has them.
 template <typename Value>
 void spmv(const Matrix<Value>& A, const double* x, double* out);
 

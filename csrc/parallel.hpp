@@ -30,8 +30,12 @@ class Barrier {
       round_.store(round + 1, std::memory_order_release);
       return;
     }
-    for (int looks = 0; round_.load(std::memory_order_acquire) == round; ++looks)
-      if (looks >= kLooks) std::this_thread::yield();
+    for (int looks = 0; round_.load(std::memory_order_acquire) == round;) {
+      if (looks < kLooks)
+        ++looks;
+      else
+        std::this_thread::yield();
+    }
   }
 
  private:
@@ -118,10 +122,15 @@ class Dispenser {
   std::vector<Share> shares_;
 };
 
-// Threads worth waking for `work` units (nonzeros or elements) of a memory-bound loop.
-inline int threads_for(Offset work) {
-  constexpr Offset kWorthAThread = 1 << 15;
-  const Offset useful = work / kWorthAThread;
+// Units of work (nonzeros or elements of a memory-bound loop) from which a thread is worth having: some 0.1 ms of a
+// kernel by itself, which has to wake the others from their sleep, and half of that within a block of iterations, where
+// they are awake and meet at barriers.
+constexpr Offset kWorthWaking = 1 << 17;
+constexpr Offset kWorthMeeting = 1 << 16;
+
+// Threads worth using for `work` units.
+inline int threads_for(Offset work, Offset worth = kWorthWaking) {
+  const Offset useful = work / worth;
   const Offset most = num_threads();
   return static_cast<int>(useful < 1 ? 1 : (useful < most ? useful : most));
 }

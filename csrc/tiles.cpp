@@ -14,7 +14,7 @@ constexpr Offset kCachedVector = 32768;
 constexpr Offset kSharedVector = Offset{1} << 21;
 constexpr Offset kLeastRows = 4096;
 constexpr Offset kMostRows = 65536;
-constexpr Offset kLeastBlocks = 24;  // else threads run out of work
+constexpr Offset kLeastBlocks = 16;  // else threads run out of work
 constexpr Offset kSamples = 8;
 
 // Entries of x's cache lines over entries of A, in a few blocks of so many rows: what a sweep of x costs an entry.

@@ -1,6 +1,13 @@
 // Row plans, transposes, products and tiles of the CPU core.
 #include "cpu_check.hpp"
 
+#if defined(__linux__)
+#include <sys/mman.h>
+
+#include <functional>
+#include <memory>
+#endif
+
 namespace kantor::test {
 namespace {
 
@@ -147,6 +154,43 @@ void test_tiles() {
   CHECK(sum == expected && std::fabs(values) < 1e-8, "sums");  // halves of whole numbers: exact
 }
 
+#if defined(__linux__)
+// Room for n elements of which only those that are touched take memory.
+template <typename T>
+std::unique_ptr<T, std::function<void(T*)>> sparse_room(Offset n) {
+  const size_t bytes = static_cast<size_t>(n) * sizeof(T);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  return {static_cast<T*>(memory), [bytes](T* held) { munmap(held, bytes); }};
+}
+
+// A row of more than 2^31 entries and two short ones behind it: the cut of the long one, the sums of the short ones.
+void test_more_than_2_31_entries() {
+  const Offset first = (Offset{1} << 31) + 70001, total = first + 8;
+  const std::vector<Offset> row_ptr{0, first, first + 3, total};
+  const RowPlan plan = plan_rows(row_ptr.data(), 3);
+  CHECK(plan.parts.size() == static_cast<size_t>((first + kGiantPart - 1) / kGiantPart), "parts");
+  CHECK(plan.parts.back().end == first && plan.parts[1].begin == kGiantPart, "parts");
+  CHECK(plan.tasks.size() == 2 && plan.tasks[1].row_begin == 1 && plan.tasks[1].row_end == 3, "tasks");
+  const auto values = sparse_room<double>(total);
+  const auto columns = sparse_room<Index>(total);
+  if (!values || !columns) return;  // no address space
+  for (Offset i = 0; i < 8; ++i) {
+    columns.get()[first + i] = static_cast<Index>(i);
+    values.get()[first + i] = static_cast<double>(i + 1);
+  }
+  const CsrView<double> A{3, 8, row_ptr.data(), columns.get(), values.get()};
+  const Vector x{1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7};
+  for_each_way([&](const std::string& way) {
+    Vector one(2);
+    matrix_loops<double>().row_sums(A, x.data(), 1, 3, one.data());
+    CHECK((one == Vector{321.0, 87654000.0}), way);
+    matrix_loops<double>().row_sums_k(A, x.data(), 1, 1, 3, one.data());
+    CHECK((one == Vector{321.0, 87654000.0}), way);
+  });
+}
+#endif
+
 // What the caller gets wrong is refused, by name, before anything is read through it.
 template <typename Spoil>
 std::string refusal(Spoil spoil) {
@@ -181,6 +225,9 @@ int main() {
   test_single_values();
   test_transpose();
   test_tiles();
+#if defined(__linux__)
+  test_more_than_2_31_entries();
+#endif
   test_refusals();
   return report("products");
 }

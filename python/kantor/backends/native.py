@@ -16,6 +16,10 @@ from ..errors import BackendUnavailable, OptionError, ProblemError
 from .matrices import check_values, csr_of, rounded
 from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
 
+# A thread that waits for the next kernel is to sleep: one that spins takes the processor from whoever else works here
+# and from the kernel that comes. The OpenMP runtime reads this once, when it is loaded with the core.
+_asked = os.environ.get("OMP_WAIT_POLICY")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 try:
     from .. import _core
 except ImportError as error:
@@ -23,6 +27,9 @@ except ImportError as error:
         f"the native core kantor._core is not built ({error}); "
         "with a C++17 compiler at hand: pip install --force-reinstall --no-deps kantor"
     ) from error
+finally:
+    if _asked is None:  # ours: it is not for the processes started from here
+        del os.environ["OMP_WAIT_POLICY"]
 
 
 class NativeBackend(Backend):

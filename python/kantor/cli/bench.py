@@ -80,15 +80,22 @@ def _checkout(
 
 def _print_kernels(found: dict[str, Any]) -> None:
     machine = found["machine"]
-    bandwidth = ", ".join(f"{name} {value:.1f} GB/s" for name, value in found["bandwidth_gb_s"].items())
     typer.echo(f"backend    {found['backend']}, {found['device']}")
     typer.echo(f"machine    {machine['processor']}, {machine['cores']} cores, load {machine['load']}")
-    typer.echo(f"bandwidth  {bandwidth}")
+    head = ("kernel", "ms", "times the floor", "median", "times faster than scipy", "times one column")
     for case in found["cases"]:
         lines = []
         for name, kernel in case.items():
-            if isinstance(kernel, dict):
-                peer = f"{kernel['scipy_ratio']:.2f}" if "scipy_ratio" in kernel else ""
-                lines.append((name, f"{1e3 * kernel['seconds']:.2f}", f"{kernel['floor_ratio']:.2f}", peer))
-        size = f"{case['rows']:,} x {case['columns']:,}, {case['nnz']:,} entries"
-        print_table(f"{case['name']}: {size}", ("kernel", "ms", "times the floor", "times faster than scipy"), lines)
+            if isinstance(kernel, dict) and kernel:
+                ratios = ("floor_ratio", "floor_ratio_median", "scipy_ratio", "times_one_column")
+                shown = (f"{kernel[ratio]:.2f}" if ratio in kernel else "" for ratio in ratios)
+                lines.append((name, f"{1e3 * kernel['seconds']:.2f}", *shown))
+        size = f"{case['rows']:,} x {case['columns']:,}, {case['nnz']:,} entries, {case['bandwidth_gb_s']:.1f} GB/s"
+        print_table(f"{case['name']}: {size}", head, lines)
+    small = [
+        tuple(f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" for value in line.values())
+        for line in found["small"]
+    ]
+    if small:
+        names = ("rows", "entries", "us an iteration", "one thread")
+        print_table("Small programmes", names[: len(small[0])], small)
