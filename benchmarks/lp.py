@@ -82,8 +82,11 @@ def _technique_choice(preset: str) -> list[Case]:
             variants += [(500, 0.0, 0.0), (500, 0.0, 0.3)]
         for resources, sigma, bounded in variants:
             name = f"choice-{n}-R{resources}-units{sigma:g}-capacities{100 * bounded:.0f}"
-            make = partial(families.technique_choice, n, resources, 0.8, bounded, sigma)
+            make = partial(families.least_labour, n, resources, bounded, sigma)
             found.append(Case(name, "choice of technique", 3 * n, partial(_planned, make)))
+        for name, one_free in ((f"scale-{n}-capacities30", True), (f"scale-{n}-capacities30-all-bounded", False)):
+            make = partial(families.largest_scale, n, 0.3, one_free)
+            found.append(Case(name, "choice of technique", 2 * n, partial(_planned, make)))
     return found
 
 

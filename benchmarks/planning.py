@@ -42,8 +42,11 @@ def cases(preset: str) -> list[Case]:
     for n in sizes:
         for resources, sigma, bounded in variants:
             name = f"choice-{n}-R{resources}-units{sigma:g}-capacities{100 * bounded:.0f}"
-            make = partial(families.technique_choice, n, resources, 0.8, bounded, sigma)
+            make = partial(families.least_labour, n, resources, bounded, sigma)
             found.append(Case(name, "choice of technique", 3 * n, partial(_both, make)))
+        for name, one_free in ((f"scale-{n}-capacities30", True), (f"scale-{n}-capacities30-all-bounded", False)):
+            make = partial(families.largest_scale, n, 0.3, one_free)
+            found.append(Case(name, "choice of technique", 2 * n, partial(_both, make)))
     return found
 
 

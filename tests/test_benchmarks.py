@@ -156,7 +156,7 @@ def test_the_bound_of_the_error_holds():
 def test_plans_are_recomputed(bounded):
     from kantor.solvers.dispatch import solve_program
 
-    program = families.technique_choice(60, resources=2, bounded=bounded)
+    program = families.least_labour(60, resources=2, bounded=bounded)
     found = solve_program(program, 1e-6)
     assert found.status.value == "optimal"
     arrays = families.plan_arrays(program)

@@ -57,8 +57,10 @@ def _run(spec: dict[str, Any], outcome: dict[str, Any]) -> None:
         for repeat in range(spec["repeats"]):
             progress.write(f"run {repeat}\n")
             clock = RunClock(lambda begins: progress.write("apart\n" if begins else "run\n"))
+            busy = time.process_time()
             answer = peer.solve(arrays, request, clock)
             outcome["seconds"].append(clock.counted())
+            outcome["cpu_s"] = time.process_time() - busy  # of all threads, of the last repetition
             outcome |= {"phases": clock.phases, "status": answer.status, "said": answer.said, **answer.facts}
             outcome["peak_mb"] = peak_mb()
             progress.write(f"done {repeat}\n")

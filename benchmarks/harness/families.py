@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import scipy.sparse.linalg as sla
 
 from kantor.data.datasets import load_economy
 from kantor.data.generators import expand
 from kantor.data.power_law import power_law
+from kantor.data.technique_choice import technique_choice
 from kantor.planning.limits import Limit
 from kantor.planning.objectives import MaxScale, MinimiseUse
 from kantor.planning.plan import Plan
@@ -72,89 +72,23 @@ def record(industries: int, binding: float = 0.0) -> PlanningProgram:
 # ---- choice of technique --------------------------------------------------------------------------------------------
 
 
-def technique_choice(
-    goods: int, resources: int = 5, rho: float = 0.8, bounded: float = 0.0, sigma: float = 0.0, seed: int = 1
+def least_labour(
+    goods: int, resources: int = 5, bounded: float = 0.0, sigma: float = 0.0, rho: float = 0.8
 ) -> PlanningProgram:
-    """Least labour with three techniques a good, ``resources`` limits at 0.9 to 1.05 of what the labour-only plan uses,
-    capacities on a share ``bounded`` of the techniques (one of each good stays free), goods in lognormal units.
+    """Three techniques a good, capacities on a share ``bounded`` of them (one of each good is free), units lognormal.
+
+    Limits at 0.9 to 1.05 of what the least-labour plan uses; with capacities between that plan and the most sparing
+    one, for tight ones then seldom leave a plan.
     """
-    random = np.random.default_rng(seed)
-    inputs = [_inputs(goods, random) for _ in range(3)]
-    factor = rho / radius(inputs[0])
-    A = sp.csr_array(sp.hstack([factor * block for block in inputs], format="csr"))
-    columns = A.shape[1]
-    good = np.tile(np.arange(goods), 3)
-    labour = random.lognormal(0.0, 0.7, columns)
-    demand = random.lognormal(0.0, 1.5, goods) * (random.random(goods) < 0.4)
-    R = sp.random_array(
-        (resources, columns), density=0.3, rng=random, data_sampler=lambda size: random.lognormal(0.0, 0.7, size)
-    ).tocsr()
-    x0 = _least_labour(A, labour, demand, good)
-    limits = np.linspace(0.9, 1.05, resources) * (R @ x0) if resources else np.zeros(0)
-    capacity = np.full(columns, np.inf)
-    if bounded:
-        made = np.bincount(good, weights=x0, minlength=goods)
-        chosen = random.random(columns) < bounded
-        chosen[random.integers(0, 3, goods) * goods + np.arange(goods)] = False
-        room = made[good] * random.uniform(0.4, 1.5, columns) + 1e-3 * made.mean()
-        capacity[chosen] = room[chosen]
-        # Limits that the bounded techniques would make unreachable: the free technique of each good decides.
-        limits *= 1.15
-    unit = random.lognormal(0.0, sigma, goods) if sigma else np.ones(goods)
-    per = sp.diags_array(1.0 / unit[good])
-    output = sp.csr_array((np.ones(columns), (good, np.arange(columns))), shape=(goods, columns))
-    return PlanningProgram.build(
-        "use", output, sp.diags_array(unit) @ A @ per, unit * demand, resource_use=R @ per, resource_upper=limits,
-        capacity=capacity * unit[good], cost=labour / unit[good],
-    )  # fmt: skip
+    limits = "blend" if bounded else "tight"
+    return technique_choice(
+        goods, resources=resources, rho=rho, limits=limits, capacities=bounded, unit_spread=sigma
+    ).program
 
 
-def _inputs(goods: int, random: np.random.Generator, mean: float = 12.0) -> sp.csc_array:
-    """One matrix of input coefficients with heavy-tailed rows and columns, column sums Beta(4, 4)."""
-    degree = np.minimum(random.pareto(1.2, goods) + 1.0, 2000.0)
-    draws = np.maximum(1, np.round(mean * degree / degree.mean())).astype(np.int64)
-    weights = np.minimum(random.pareto(1.1, goods) + 1.0, max(0.02 * goods, 2.0))
-    user = np.repeat(np.arange(goods), draws)
-    supplier = random.choice(goods, size=user.size, p=weights / weights.sum())
-    kept = supplier != user
-    size = random.lognormal(0.0, 1.2, user.size)[kept]
-    A = sp.csc_array((size, (supplier[kept], user[kept])), shape=(goods, goods))
-    A.sum_duplicates()
-    sums = np.asarray(A.sum(axis=0)).ravel()
-    share = random.beta(4.0, 4.0, goods) / np.where(sums > 0, sums, 1.0)
-    return sp.csc_array(A @ sp.diags_array(share))
-
-
-def radius(A: Any, steps: int = 300) -> float:
-    """The spectral radius of A >= 0 by power iteration on A + I / 4, which has no cycle."""
-    x = np.ones(A.shape[0])
-    rate = 1.0
-    for _ in range(steps):
-        following = A @ x + 0.25 * x
-        rate = float(np.linalg.norm(following) / np.linalg.norm(x))
-        x = following / np.linalg.norm(following)
-    return rate - 0.25
-
-
-def _least_labour(A: sp.csr_array, labour: Any, demand: Any, good: Any) -> Any:
-    """Activities of the labour-only plan: values of the cheapest techniques, repeated until no choice changes."""
-    goods = demand.size
-    value = np.zeros(goods)
-    for _ in range(2000):
-        cost = (labour + A.T @ value).reshape(3, goods)
-        new = cost.min(axis=0)
-        if np.abs(new - value).max() <= 1e-9 * new.max():
-            break
-        value = new
-    chosen = cost.argmin(axis=0) * goods + np.arange(goods)
-    own = sp.csc_array(A)[:, chosen]
-    operator = sla.LinearOperator(own.shape, matvec=lambda v: v - own @ v, dtype=np.float64)
-    made, code = sla.bicgstab(operator, demand, rtol=1e-12, maxiter=10_000)
-    if code:
-        raise ArithmeticError(f"the labour-only plan was not found: bicgstab says {code}")
-    x = np.zeros(A.shape[1])
-    x[chosen] = np.maximum(made, 0.0)
-    return x
+def largest_scale(goods: int, bounded: float = 0.3, one_free: bool = True) -> PlanningProgram:
+    """Two techniques a good in sectors, labour and 12 other limits; ``one_free``: one technique a good is free."""
+    return technique_choice(goods, family="scale", capacities=bounded, leave_one_free=one_free).program
 
 
 # ---- as files -------------------------------------------------------------------------------------------------------

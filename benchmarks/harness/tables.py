@@ -12,7 +12,6 @@ from kantor.data.datasets import load_economy
 from kantor.data.generators import expand, thin
 
 from .check_leontief import majorant
-from .families import _inputs, radius
 from .files import Arrays, put_matrix
 
 Forms = dict[str, Arrays]
@@ -54,8 +53,35 @@ def wiod(values: bool = False) -> Forms:
     return system(A, np.maximum(eco.demand("total").to_numpy(), 0.0))
 
 
+def radius(A: Any, steps: int = 300) -> float:
+    """The spectral radius of A >= 0 by power iteration on A + I / 4, which has no cycle."""
+    x = np.ones(A.shape[0])
+    rate = 1.0
+    for _ in range(steps):
+        following = A @ x + 0.25 * x
+        rate = float(np.linalg.norm(following) / np.linalg.norm(x))
+        x = following / np.linalg.norm(following)
+    return rate - 0.25
+
+
 def _scaled(A: Any, rho: float) -> Any:
     return (rho / radius(A)) * A
+
+
+def _inputs(goods: int, random: np.random.Generator, mean: float = 12.0) -> sp.csc_array:
+    """One matrix of input coefficients with heavy-tailed rows and columns, column sums Beta(4, 4)."""
+    degree = np.minimum(random.pareto(1.2, goods) + 1.0, 2000.0)
+    draws = np.maximum(1, np.round(mean * degree / degree.mean())).astype(np.int64)
+    weights = np.minimum(random.pareto(1.1, goods) + 1.0, max(0.02 * goods, 2.0))
+    user = np.repeat(np.arange(goods), draws)
+    supplier = random.choice(goods, size=user.size, p=weights / weights.sum())
+    kept = supplier != user
+    size = random.lognormal(0.0, 1.2, user.size)[kept]
+    A = sp.csc_array((size, (supplier[kept], user[kept])), shape=(goods, goods))
+    A.sum_duplicates()
+    sums = np.asarray(A.sum(axis=0)).ravel()
+    share = random.beta(4.0, 4.0, goods) / np.where(sums > 0, sums, 1.0)
+    return sp.csc_array(A @ sp.diags_array(share))
 
 
 def power_law(n: int, rho: float, seed: int = 1) -> Forms:
