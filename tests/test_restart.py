@@ -118,12 +118,12 @@ def test_the_weight_leans_towards_the_side_that_is_further_from_feasible():
 
 
 def test_the_weight_of_a_program_on_which_travel_alone_drifts_stays_near_balance():
-    """With only travel to go by, a steady ratio of movements of 100 multiplies the weight for ever; the lean stops it
+    """With only travel to go by, a steady ratio of movements of 2 multiplies the weight for ever; the lean stops it
     where the residuals it causes balance the pull."""
     drifting, leaning = WeightState.start(1.0), WeightState.start(1.0)
     for _ in range(100):
-        pull = 100.0  # dy / dx = 100 w whatever the weight
+        pull = 2.0  # dy / dx = 2 w whatever the weight
         drifting = update_weight(drifting, 1.0, pull * drifting.weight, 1.0, drifting.weight, OPTIONS)
         leaning = update_weight(leaning, 1.0, pull * leaning.weight, 1.0, leaning.weight**4, PdhgOptions())
-    assert drifting.weight > 1e7
-    assert leaning.weight < 1e3
+    assert drifting.weight > 1e5
+    assert leaning.weight < 1e2

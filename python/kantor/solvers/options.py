@@ -57,10 +57,10 @@ class PdhgOptions:
     restart_sufficient: float = 0.2
     restart_necessary: float = 0.5
     restart_artificial: float = 0.36
-    weight_proportional: float = 0.5
+    weight_proportional: float = 0.7
     weight_integral: float = 0.0
     weight_derivative: float = 0.0
-    weight_balance: float = 0.2
+    weight_balance: float = 0.1
     weight_memory: float = 0.3
     initial_weight: float = 1.0
     detect_rays: bool = True

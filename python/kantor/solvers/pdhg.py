@@ -219,7 +219,9 @@ class Pdhg:
 
     def _move_weight(self) -> None:
         # The equilibrated program's residuals: with value scaling they, and so the weight, do not depend on units.
-        primal, dual = self.seen.scaled_primal, self.seen.scaled_dual
+        # A residual that is exactly zero (all columns bounded, say) has moved its part of the error into the gap.
+        gap = self.seen.gap if math.isfinite(self.seen.gap) else 0.0
+        primal, dual = self.seen.scaled_primal or gap, self.seen.scaled_dual or gap
         self.weight = update_weight(self.weight, *self.kkt.travelled(self.state), primal, dual, self.options)
         self.state.weight = self.weight.weight
 
