@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from kantor.errors import OptionError, ProblemError
 from kantor.solvers.leontief import solve_leontief
 from kantor.solvers.solution import Status
+from kantor.solvers.square_table import read_table
 from leontief_tables import residual, synthetic
 
 
@@ -40,6 +41,19 @@ def test_value_residuals_of_a_table_in_money() -> None:
     solution = solve_leontief(A, d, method="neumann", tolerance=1e-4)
     expected = np.abs(d - solution.x + A @ solution.x).sum() / d.sum()
     np.testing.assert_allclose(solution.value_residuals, [expected], rtol=1e-9)
+
+
+def test_a_few_odd_sectors_do_not_make_many_units() -> None:
+    A, d = synthetic(900, 0.6, 35)
+    A = sp.csr_array(A @ sp.diags_array(0.9 / np.maximum(1.0, A.sum(axis=0))))
+    A[0, 1] = 1.4
+    for table in (A, A.tocsc(), A.toarray()):
+        checked = read_table(table)
+        np.testing.assert_allclose(checked.column_sums(), A.toarray().sum(axis=0), rtol=1e-12)
+        assert not checked.in_many_units()
+        spread = read_table(in_units(A, np.random.default_rng(6221).lognormal(0.0, 4.0, 900)))
+        assert spread.in_many_units()
+    assert "own output" not in solve_leontief(A, d).info.why
 
 
 # ---- radius near 1 ---------------------------------------------------------------------------------------------------

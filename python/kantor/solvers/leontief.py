@@ -34,7 +34,7 @@ class LeontiefSolution:
     residual : the largest of ``residuals``
     residuals : (k,) ||d - (I - A) x||_2 / ||d||_2 of each column, recomputed from scratch at the end
     value_residuals : (k,) sum_i p_i |d - (I - A) x|_i / sum_i p_i |d_i|: p = 1 if the table is in money or another
-        common unit (no entry above 1); else p_i is one over a rough gross output of good i, so units do not matter
+        common unit (few column sums above 1); else p_i is one over a rough gross output of good i: units do not matter
     error_bound : |x - exact x| <= error_bound in every component, proved with rounding included; infinite where
         nothing is proved (``info.notes`` says why); None if it was not asked for
     """

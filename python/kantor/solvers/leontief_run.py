@@ -116,11 +116,11 @@ class LeontiefRun:
         """Choose units, precision and preconditioner; what is to be told about them."""
         said = ""
         as_given = max(-self.table.lowest, self.table.largest) < LARGEST_SINGLE
-        if self.table.largest > 1.0 and not self.operand.signed:
+        if not self.operand.signed and self.table.in_many_units():
             inside.unit = rough_output(self.operand, self.d)
             matrix = in_units(self.operand.matrix, inside.unit)
             inside.operand = Operand(matrix, self.operand.backend, signed=False)
-            said += "; some entries exceed 1, so goods have different units: each is counted in its own output"
+            said += "; many column sums exceed 1, so goods have different units: each is counted in its own output"
         if method == "auto" and self.operand.entries >= ROUGH_FROM:
             inside.rough = as_given if inside.unit is None else inside.operand.fits_float32
             said += "; it reads the table in float32, and float64 residuals correct it" if inside.rough else ""

@@ -1,9 +1,9 @@
 """Units in which every good counts alike, whatever units people report in: its own gross output, roughly.
 
-A table in money has no entry above 1. One in tonnes, pieces and litres may have entries and demands of any size, and a
-2-norm then sees only the goods with large numbers. In the units x of a rough gross output M becomes D^-1 M D, D =
-diag(x), whose rows sum to at most about 1; x follows a change of units, so nothing inside depends on them. x is rounded
-to powers of two, so that changing units and back costs no digit.
+A table in money has hardly a column sum above 1. One in tonnes, pieces and litres may have entries and demands of any
+size, and a 2-norm then sees only the goods with large numbers. In the units x of a rough gross output M becomes D^-1
+M D, D = diag(x), whose rows sum to at most about 1; x follows a change of units, so nothing inside depends on them. x
+is rounded to powers of two, so that changing units and back costs no digit.
 """
 
 from __future__ import annotations

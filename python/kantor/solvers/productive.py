@@ -19,8 +19,6 @@ from .problem import FloatArray
 from .radius import radius_bounds
 from .square_table import SquareTable, read_table
 
-CHUNK = 1 << 22  # entries
-
 
 @dataclass(frozen=True)
 class RadiusBounds:
@@ -80,7 +78,7 @@ def check_productive(
         else sp.csr_array((abs(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
     )
     lower, upper, w = radius_bounds(size, tolerance, get_backend(backend), "proved")
-    sums = _column_sums(matrix)
+    sums = table.column_sums()
     negatives = 0 if table.nonnegative else int(np.count_nonzero(matrix.data < 0.0))
     notes = []
     if negatives:
@@ -100,16 +98,6 @@ def check_productive(
         notes.append(f"{heavy.size} sectors with a column sum above 1: {table.names(heavy)}")
     heavy_labels = tuple(int(j) for j in heavy) if table.labels is None else tuple(table.labels[heavy])
     return RadiusBounds(lower, upper, w, heavy_labels, negatives, notes)
-
-
-def _column_sums(matrix: sp.csr_array) -> FloatArray:
-    """(n,), some entries at a time: np.bincount makes 64-bit copies of the indices it is given."""
-    sums: FloatArray = np.zeros(matrix.shape[1])
-    step = max(matrix.shape[1], CHUNK)
-    for at in range(0, matrix.nnz, step):
-        part = slice(at, at + step)
-        sums += np.bincount(matrix.indices[part], weights=matrix.data[part], minlength=sums.size)
-    return sums
 
 
 def _first_negative(matrix: sp.csr_array, table: SquareTable) -> str:

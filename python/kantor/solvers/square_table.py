@@ -21,6 +21,7 @@ Wrap = Callable[[FloatArray], Any]
 
 
 FILLED = 1.0 / 3.0  # share of non-zero cells from which an array is multiplied as it is: 8 bytes a cell against 12
+ODD_SECTORS = 0.05  # share of column sums above 1 that a table in money may have
 SMALL = 512  # smaller tables are kept sparse: nothing is gained there
 CHUNK = 1 << 18  # entries that are looked at in one go, so that several looks read memory once
 
@@ -63,6 +64,26 @@ class SquareTable:
             return 0
         values = self.stored if self.dense else self.stored.data
         return int(np.count_nonzero(values < 0.0))
+
+    def column_sums(self) -> FloatArray:
+        """(n,) inputs of every sector added up."""
+        if self.dense:
+            return np.asarray(self.stored.sum(axis=0))
+        sums: FloatArray = np.zeros(self.n)
+        if self.stored.format == "csc":
+            filled = np.diff(self.stored.indptr) > 0
+            if filled.any():
+                sums[filled] = np.add.reduceat(self.stored.data, self.stored.indptr[:-1][filled])
+            return sums
+        step = max(self.n, 16 * CHUNK)  # some entries at a time: np.bincount makes 64-bit copies of the indices
+        for at in range(0, self.stored.nnz, step):
+            part = slice(at, at + step)
+            sums += np.bincount(self.stored.indices[part], weights=self.stored.data[part], minlength=self.n)
+        return sums
+
+    def in_many_units(self) -> bool:
+        """Goods are not all counted in money or another common unit: many sectors seem to use more than they make."""
+        return self.largest > 1.0 and float(np.mean(self.column_sums() > 1.0)) > ODD_SECTORS
 
     def oriented(self, transpose: bool) -> Any:
         """A or A' as CSR, or as an array if the table is kept so; without a copy where it lies that way."""
