@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,7 +34,24 @@ def tables(document: dict[str, Any]) -> list[Table]:
         title = f"{family}, tolerance {tolerance:g}, limit {limit:g} s"
         many = len({run["case"] for run in chosen}) > MANY
         found.append(_summed(title, chosen) if many else _each(title, chosen))
+        bandwidth = [session["bandwidth_gb_s"] for session in document["sessions"]]
+        products = [run for run in chosen if run.get("floor_bytes") and run["verified"]]
+        if products:
+            found.append(_floors(f"{family}, products", products, bandwidth))
     return found
+
+
+def _floors(title: str, runs: Runs, bandwidth: list[float]) -> Table:
+    """Of the solvers that count products: the share of the time that moving their bytes once takes at triad speed."""
+    lines = []
+    for run in runs:
+        floor = run["floor_bytes"] / (1e9 * bandwidth[run["session"]])
+        check = run["check"]
+        lines.append([
+            run["case"], run["solver"], str(run["products"]), f"{100.0 * floor / run['median_s']:.0f} %",
+            f"{check['residual']:.1e}", f"{check['error_at_most']:.1e}", f"{run['peak_mb']:.0f}",
+        ])  # fmt: skip
+    return title, ["case", "solver", "products", "byte floor", "residual", "error at most", "peak MB"], lines
 
 
 def _order(runs: Runs) -> Any:
@@ -48,7 +66,17 @@ def _solvers(runs: Runs) -> list[str]:
 
 def _summed(title: str, runs: Runs) -> Table:
     """One line a solver: counts, SGM10 with the limit for what is not verified, seconds in all, memory."""
-    header = ["solver", "claimed", "verified", "within 10x", "false", "SGM10 s", "SGM10 s at 10x", "largest MB"]
+    header = [
+        "solver",
+        "claimed",
+        "verified",
+        "within 10x",
+        "false",
+        "SGM10 s",
+        "SGM10 s at 10x",
+        "iterations",
+        "largest MB",
+    ]
     lines = []
     for solver in _solvers(runs):
         own = [run for run in runs if run["solver"] == solver]
@@ -60,9 +88,14 @@ def _summed(title: str, runs: Runs) -> Table:
             str(sum(is_false(run) for run in own)),
             f"{sgm(_time(run, 'verified') for run in own):.3g}",
             f"{sgm(_time(run, 'verified_10x') for run in own):.3g}",
+            _median([run["iterations"] for run in own if run["verified"] and run.get("iterations")]),
             f"{max((run.get('peak_mb') or 0.0) for run in own):.0f}",
         ])  # fmt: skip
     return title, header, lines
+
+
+def _median(numbers: list[int]) -> str:
+    return f"{statistics.median(numbers):.0f}" if numbers else ""
 
 
 def _claims(run: dict[str, Any]) -> bool:
