@@ -31,16 +31,19 @@ from .technology import Technology
 
 _MOST_ROUNDS = 40
 _MOST_DOUBTS = 30_000
-_DROP = 1e-3  # entries of z_k smaller than this share of a good's value are left out
+# Entries of z_k smaller than this share of a good's value are left out: the first share, and the last one when that
+# turns out too coarse.
+_DROP, _LEAST_DROP = 1e-3, 1e-6
 _CHAIN = 40
 _CALM = 3
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
 _SOLVE = 1e-12
 _SURPLUS = 3e-12  # of its output that a good's balance aims to leave over, for rounding
-_ENOUGH = 0.05  # the search ends when its own estimate of the gap is this share of the tolerance
+_ENOUGH = 0.2  # the search ends when its own estimate of the gap is this share of the tolerance
 _MARGIN, _SHARE = 1e-11, 0.01  # of a bound that is left unused: at least this, and this share of the tolerance
 _MISS = 10.0  # price of missing a row of the small program, in multiples of its good's price or limit's rent
 _PATIENCE = 8  # rounds without a new best gap after which the search gives up
+_TRACE = 1e-3
 _NOTHING = 1e-13  # output of a good, relative to the mean of all, that counts as none
 _LOWER, _BASIC, _UPPER = 0, 1, 2
 
@@ -94,11 +97,14 @@ class Exchange:
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
         best, since, kept, gap = np.inf, 0, self._point(), np.inf
+        self.drop = _DROP
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
             self._price()
             wrong, gap = self._wrong(), self._gap()
             since = 0 if gap < 0.5 * best else since + 1
+            if since >= 2 and since % 2 == 0:
+                self.drop = max(_LEAST_DROP, 0.1 * self.drop)
             if gap < best:
                 best, kept = gap, self._point()
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
@@ -228,7 +234,9 @@ class Exchange:
         # What one more unit of a column, its marginal technique giving way, changes in every row.
         B = technology.use[columns] + picked @ content - content[own]
         Z = sp.csr_array(picked @ need) - need[own]
-        scale_column, scale_row = self.size[own], 1.0 / self.size[goods]
+        # Goods made in traces count as more: what their techniques could do up to capacity is not a trace.
+        size = np.maximum(self.size, _TRACE * float(self.size.mean()))
+        scale_column, scale_row = size[own], 1.0 / size[goods]
         nu = self.nu[goods]
         cost = self.reduced[columns] - B @ self.rents - Z @ nu
         low, high = -self.x[columns], self.capacity[columns] - self.x[columns]
@@ -302,7 +310,7 @@ class Exchange:
         for _ in range(_CHAIN):
             term = sp.csr_array(self.rows @ term)
             self.technology.products += min(1.0, 0.02 * k)
-            term.data[np.abs(term.data) < _DROP] = 0.0
+            term.data[np.abs(term.data) < self.drop] = 0.0
             term.eliminate_zeros()
             if not term.nnz:
                 break
