@@ -39,7 +39,8 @@ _CALM = 3
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
 _SOLVE = 1e-12
 _SURPLUS = 3e-12  # of its output that a good's balance aims to leave over, for rounding
-_ENOUGH = 0.2  # the search ends when its own estimate of the gap is this share of the tolerance
+_WEIGHT = 100.0  # of violated bounds in the estimated gap: a plan has to be repaired, a price only bounds
+_ENOUGH = 0.1  # the search ends when its own estimate of the gap is this share of the tolerance
 _MARGIN, _SHARE = 1e-11, 0.01  # of a bound that is left unused: at least this, and this share of the tolerance
 _MISS = 10.0  # price of missing a row of the small program, in multiples of its good's price or limit's rent
 _PATIENCE = 8  # rounds without a new best gap after which the search gives up
@@ -210,8 +211,8 @@ class Exchange:
         technology, x = self.technology, np.clip(self.x, 0.0, self.most)
         most = np.where(np.isfinite(self.capacity), self.capacity, np.maximum(x, self.size[self.own]))
         paid = float(np.maximum(-self.reduced, 0.0) @ most + self.limit @ self.rents)
-        faults = float(np.abs(self.x - x) @ np.abs(self.p)[self.own])
-        over = float(np.maximum(technology.use.T @ x - 1.0, 0.0).max(initial=0.0))
+        faults = _WEIGHT * float(np.abs(self.x - x) @ np.abs(self.p)[self.own])
+        over = _WEIGHT * float(np.maximum(technology.use.T @ x - 1.0, 0.0).max(initial=0.0))
         worth = float(self.p @ self.demand)
         if self.scaled:
             return (
