@@ -24,7 +24,7 @@ def _solver(name: str, call: str, package: str, largest: float = float("inf"), w
 
 SOLVERS = [
     _solver("kantor", "kantor_solvers:leontief", "kantor"),
-    _solver("kantor, certified", "kantor_solvers:leontief", "kantor", certified=True),
+    _solver("kantor certified", "kantor_solvers:leontief", "kantor", certified=True),
     _solver("scipy bicgstab", "scipy_leontief:krylov", "scipy", method="bicgstab"),
     _solver("scipy gmres(20)", "scipy_leontief:krylov", "scipy", method="gmres"),
     _solver("scipy spsolve", "scipy_leontief:superlu", "scipy", 10_500, _FILL),
@@ -74,7 +74,9 @@ def judge(
     found["verified"] = bool(sound and check["residual"] <= 1.001 * tolerance)
     found["verified_10x"] = bool(sound and check["residual"] <= 10.0 * tolerance)
     if outcome.get("products"):
-        n, width = arrays["d"].shape[0], 1 if arrays["d"].ndim == 1 else arrays["d"].shape[1]
+        n = arrays["d"].shape[0]
+        # A product of kantor is of all right-hand sides at once, one of a peer of a single one.
+        width = arrays["d"].shape[1] if solver.own and arrays["d"].ndim == 2 else 1
         # y = A x + d: the entries once a product, three vectors a right-hand side.
         found["floor_bytes"] = outcome["products"] * (12.0 * arrays["A_data"].size + 28.0 * n * width)
     return found

@@ -65,7 +65,7 @@ def _solvers(runs: Runs) -> list[str]:
 
 
 def _summed(title: str, runs: Runs) -> Table:
-    """One line a solver: counts, SGM10 with the limit for what is not verified, seconds in all, memory."""
+    """One line a solver: counts, SGM10 with the limit for what is not verified, median iterations, memory."""
     header = [
         "solver",
         "claimed",
