@@ -21,6 +21,7 @@ from ..errors import OptionError, ProblemError, suggest
 from .bounds import DualPoint
 from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible, relative_gap
 from .choice import Choice, ChoiceAnswer, coupling
+from .endless import prove_endless
 from .evaluate import Evaluator
 from .options import StoppingCriteria
 from .plain_units import PlainUnits
@@ -200,7 +201,12 @@ class _Run:
                 return self._infeasible(proof, answer.plan, answer.why)
             note = f"{answer.why}, but that proves nothing: a table with negative entries can do better"
         elif answer.status is Status.DUAL_INFEASIBLE:
-            return self._unbounded(answer.why, answer.plan.activity)
+            direction = self._timed(
+                "certificate", prove_endless, self.program, answer.plan.activity, self.best, self.backend
+            )
+            if direction is not None:
+                return self._unbounded(answer.why, direction)
+            note = f"{answer.why}, it seems, but the direction found proves nothing"
         else:
             certificate = self._certify(answer)
             if certificate.gap <= self.stopping.tolerance:
@@ -297,8 +303,13 @@ class _Run:
         why = f"{what} {by}, for {why_not}" + (f"; {outcome.why}" if outcome.why else "")
         if outcome.proof is not None:
             return self._infeasible(outcome.proof, outcome.plan, why)
-        if outcome.status is Status.DUAL_INFEASIBLE:
+        if outcome.status is Status.DUAL_INFEASIBLE and self.program.kind == "utility":
             return self._unbounded(why, outcome.plan.activity)
+        if outcome.status is Status.DUAL_INFEASIBLE:
+            direction = prove_endless(self.program, outcome.plan.activity, self.best, self.backend)
+            if direction is not None:
+                return self._unbounded(why, direction)
+            return self._finish(Status.NUMERICAL_ERROR, f"{why}; but the direction could not be turned into a proof")
         return self._finish(outcome.status, why, outcome.certified, outcome.objective)
 
     def _absorb(self, rounds: LpRounds) -> None:

@@ -7,8 +7,8 @@ finely, activity j in units 2^a_j times as large, resource k 2^w_k times as fine
     B' = 2^g B 2^a    R' = 2^w R 2^a    limits' = 2^w limits    capacity' = 2^-a capacity
     "scale": t = 2^o t', y' = 2^(g+o) y        "use": y' = 2^g y, cost' = 2^(a-o) cost
 
-The exponents are geometric means, row by row and column by column in turn (Curtis and Reid 1972, by relaxation). Every
-proof about the one program is, digit by digit, a proof about the other.
+The exponents make the logarithms of all numbers least in the sum of their squares (Curtis and Reid 1972), amounts among
+them. Every proof about the one program is, digit by digit, a proof about the other.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import lsqr
 
 from ..errors import ProblemError
 from .bounds import DualPoint
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _ENTRIES = (1e-10, 1e10)  # matrices whose entries are in here, and vectors
 _AMOUNTS = (1e-13, 1e16)  # with entries in here, are left alone
-_PASSES = 20
+_STEPS = 200
 
 Exponents = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -56,24 +57,7 @@ class PlainUnits:
         amounts = [program.targets, program.cost, program.capacity, program.resource_upper, program.resource_lower]
         if all(_inside(m.data, _ENTRIES) for m in matrices) and all(_inside(v, _AMOUNTS) for v in amounts):
             return None
-        goods, activities, resources = _geometric_means(program)
-        fixed = program.kind == "utility"
-        if fixed:
-            goods = np.zeros_like(goods)
-        else:
-            amounts = [program.resource_upper * np.exp2(resources), program.resource_lower * np.exp2(resources)]
-            amounts.append(program.capacity * np.exp2(-activities))
-            if program.kind == "use":
-                amounts.append(program.targets * np.exp2(goods))
-            level = -_typical(np.concatenate(amounts))
-            goods, activities, resources = goods + level, activities - level, resources + level
-        g, a, w = (np.rint(part).astype(np.int64) for part in (goods, activities, resources))
-        objective = 0.0
-        if program.kind == "scale":
-            objective = -_typical(program.targets * np.exp2(g))
-        elif program.kind == "use":
-            objective = _typical(program.cost * np.exp2(a))
-        return PlainUnits(g, a, w, round(objective))
+        return PlainUnits(*_balanced(program))
 
     def enter(self, program: PlanningProgram) -> PlanningProgram | None:
         """The program in these units; None if a number of it would leave the range a program allows."""
@@ -146,26 +130,52 @@ def _inside(values: FloatArray, allowed: tuple[float, float]) -> bool:
     return not ((size < least) & (size > 0.0)).any() and not ((size > most) & np.isfinite(size)).any()
 
 
-def _typical(values: FloatArray) -> float:
-    """The mean binary logarithm of what is neither zero nor infinite; 0 if there is nothing."""
-    size = np.abs(values[np.isfinite(values) & (values != 0.0)])
-    return float(np.mean(np.log2(size))) if size.size else 0.0
-
-
-def _geometric_means(program: PlanningProgram) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Logarithms of units (goods, activities, resources) in which rows and columns have a geometric mean of 1."""
+def _balanced(program: PlanningProgram) -> tuple[Exponents, Exponents, Exponents, int]:
+    """Exponents (goods, activities, resources, objective) for which all numbers are nearest to 1, in least squares."""
     n, m, r = program.shape
-    stacked = sp.vstack([abs(program.output) + abs(program.input), abs(program.resource_use)], format="coo")
-    used = stacked.data > 0.0
-    i, j, logs = stacked.row[used], stacked.col[used], np.log2(stacked.data[used])
-    rows, columns = np.zeros(n + r), np.zeros(m)
-    row_count, column_count = np.bincount(i, minlength=n + r), np.bincount(j, minlength=m)
-    for _ in range(_PASSES):
-        rows = -np.bincount(i, logs + columns[j], minlength=n + r) / np.maximum(row_count, 1)
-        if program.kind == "utility":
-            rows[:n] = 0.0
-        columns = -np.bincount(j, logs + rows[i], minlength=m) / np.maximum(column_count, 1)
-    return rows[:n], columns, rows[n:]
+    objective, fixed = n + m + r, n + m + r + 1  # after goods, activities, resources: the objective, and a constant
+    goods = np.full(n, fixed) if program.kind == "utility" else np.arange(n)
+    activities, resources = n + np.arange(m), n + m + np.arange(r)
+    one = lambda unknown, count: np.full(count, unknown)  # noqa: E731
+    system = _Equations()
+    for matrix, rows in ((abs(program.output) + abs(program.input), goods), (program.resource_use, resources)):
+        entries = matrix.tocoo()
+        system.add(entries.data, rows[entries.row], activities[entries.col])
+    system.add(program.targets, goods, one(objective if program.kind == "scale" else fixed, n))
+    for limit in (program.resource_upper, program.resource_lower):
+        system.add(limit, resources, one(fixed, r))
+    with np.errstate(divide="ignore"):
+        system.add(1.0 / program.capacity, activities, one(fixed, m))
+    system.add(program.cost, activities, one(objective, m), sign=-1.0)
+    found = np.rint(system.solve(fixed)).astype(np.int64)
+    return found[:n], found[n : n + m], found[n + m : objective], int(found[objective])
+
+
+class _Equations:
+    """For every number but 0 and infinity: its binary logarithm and the two exponents that scale it add up to 0."""
+
+    def __init__(self) -> None:
+        self.logs: list[FloatArray] = []
+        self.first: list[Exponents] = []
+        self.second: list[Exponents] = []
+        self.sign: list[FloatArray] = []
+
+    def add(self, values: FloatArray, first: Exponents, second: Exponents, sign: float = 1.0) -> None:
+        """Numbers scaled by 2^(first + sign second)."""
+        used = np.isfinite(values) & (values != 0.0)
+        self.logs.append(np.log2(np.abs(values[used])))
+        self.first.append(first[used])
+        self.second.append(second[used])
+        self.sign.append(np.full(int(used.sum()), sign))
+
+    def solve(self, unknowns: int) -> FloatArray:
+        """The exponents, by LSQR (Paige and Saunders 1982); the unknown after the last is a constant 0."""
+        logs, sign = np.concatenate(self.logs), np.concatenate(self.sign)
+        at = np.column_stack([np.concatenate(self.first), np.concatenate(self.second)])
+        coefficients = np.column_stack([np.ones(logs.size), sign])
+        number = np.repeat(np.arange(logs.size), 2)
+        system = sp.csr_array((coefficients.ravel(), (number, at.ravel())), shape=(logs.size, unknowns + 1))
+        return np.asarray(lsqr(system[:, :unknowns], -logs, iter_lim=_STEPS)[0])
 
 
 def _scaled(matrix: sp.csr_array, rows: Exponents, columns: Exponents) -> sp.csr_array:

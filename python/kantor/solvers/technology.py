@@ -49,6 +49,9 @@ def not_leontief(program: PlanningProgram) -> str:
         return "some limits are not positive"
     if program.kind != "utility" and (program.targets < 0.0).any():
         return "some targets are negative"
+    bounds = (program.resource_upper, program.capacity)
+    if program.kind != "use" and not any(np.isfinite(bound).any() for bound in bounds):
+        return "nothing limits the plan"
     return "some costs are negative" if (program.cost < 0.0).any() else ""
 
 
