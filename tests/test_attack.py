@@ -97,7 +97,7 @@ def test_plans_in_extreme_units_are_the_same_plans(kind):
 def test_a_direction_that_proves_nothing_is_not_called_endless():
     """Good 1 takes more of itself than it makes, good 0 is given by it: solved without signs, both grow for ever."""
     program = PlanningProgram.build("scale", np.eye(2), [[0.2, -50.0], [0.0, 1.1]], [1.0, 1.0])
-    assert prove_endless(program, np.array([1.0, 1.0]), None) is None
+    assert prove_endless(program, np.array([1.0, 1.0]), lambda: False) is None
     answer = solve_program(program, 1e-6)
     assert answer.status is Status.OPTIMAL
     assert answer.objective == 0.0
@@ -105,12 +105,12 @@ def test_a_direction_that_proves_nothing_is_not_called_endless():
 
 def test_a_direction_that_gains_is_proved():
     free = PlanningProgram.build("scale", np.eye(2), A2, [55.0, 30.0])
-    direction = prove_endless(free, np.array([100.0, 50.0]), None)
+    direction = prove_endless(free, np.array([100.0, 50.0]), lambda: False)
     assert ((np.eye(2) - A2) @ direction >= 0.0).all()
     assert solve_program(free).status is Status.DUAL_INFEASIBLE
     limited = replace(free, capacity=np.array([1.0, np.inf]))
-    assert prove_endless(limited, np.array([100.0, 50.0]), None) is None
+    assert prove_endless(limited, np.array([100.0, 50.0]), lambda: False) is None
     paid = PlanningProgram.build("use", np.eye(2), A2, [0.0, 0.0], cost=[1.0, -9.0])
-    assert prove_endless(paid, np.array([0.6, 1.0]), None) is not None
+    assert prove_endless(paid, np.array([0.6, 1.0]), lambda: False) is not None
     dear = replace(paid, cost=np.array([1.0, -0.1]))
-    assert prove_endless(dear, np.array([1.0, 0.5]), None) is None
+    assert prove_endless(dear, np.array([1.0, 0.5]), lambda: False) is None

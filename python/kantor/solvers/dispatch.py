@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -184,6 +184,16 @@ class _Run:
         answer = solve_program(program, 1e-2, backend=self.backend, iteration_limit=_SIDE_ITERATIONS)
         return answer.lower_bound, answer.activity
 
+    def _has_a_plan(self) -> bool:
+        """Whether some plan is proved feasible: one that is known, or any one that asks for nothing best."""
+        if self.best is not None and self.best.feasible:
+            return True
+        program, (n, m, _) = self.program, self.program.shape
+        targets = program.targets if program.kind == "use" else np.zeros(n)
+        any_plan = replace(program, kind="use", targets=targets, cost=np.zeros(m))
+        answer = solve_program(any_plan, 1e-2, backend=self.backend, iteration_limit=_SIDE_ITERATIONS)
+        return math.isfinite(answer.upper_bound)
+
     # ---- the two methods -------------------------------------------------------------------------------------------
     def _reduced(self) -> ProgramSolution | None:
         """The eliminated problem; None if it does not settle the program and the linear program should."""
@@ -202,7 +212,7 @@ class _Run:
             note = f"{answer.why}, but that proves nothing: a table with negative entries can do better"
         elif answer.status is Status.DUAL_INFEASIBLE:
             direction = self._timed(
-                "certificate", prove_endless, self.program, answer.plan.activity, self.best, self.backend
+                "certificate", prove_endless, self.program, answer.plan.activity, self._has_a_plan, self.backend
             )
             if direction is not None:
                 return self._unbounded(answer.why, direction)
@@ -306,7 +316,7 @@ class _Run:
         if outcome.status is Status.DUAL_INFEASIBLE and self.program.kind == "utility":
             return self._unbounded(why, outcome.plan.activity)
         if outcome.status is Status.DUAL_INFEASIBLE:
-            direction = prove_endless(self.program, outcome.plan.activity, self.best, self.backend)
+            direction = prove_endless(self.program, outcome.plan.activity, self._has_a_plan, self.backend)
             if direction is not None:
                 return self._unbounded(why, direction)
             return self._finish(Status.NUMERICAL_ERROR, f"{why}; but the direction could not be turned into a proof")

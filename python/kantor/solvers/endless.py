@@ -6,30 +6,31 @@ The directions of a program are the plans of another: finite capacities and limi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .bounds import DualPoint
-from .certificate import Certificate, certify
+from .certificate import certify
 from .evaluate import Evaluator
 from .problem import FloatArray
 from .program import PlanningProgram
 from .repair import PlanPoint
 
+_FAR = 2.0  # times as far as would just do
 _PART = 0.5  # of what a direction seems to deliver, asked of it in the proof
 
 
 def prove_endless(
-    program: PlanningProgram, direction: FloatArray, known: Certificate | None, backend: Any = "auto"
+    program: PlanningProgram, direction: FloatArray, has_a_plan: Callable[[], bool], backend: Any = "auto"
 ) -> FloatArray | None:
     """A direction (m,) near the given one that proves that "scale" or "use" has no end, or None.
 
-    ``known``: what is proved so far; it, or the plan that does nothing, must be feasible.
+    ``has_a_plan``: whether some plan is proved feasible; asked only if no point far out in that direction is one.
     """
-    started = known is not None and known.feasible
-    if program.kind == "utility" or not (started or _nothing_is_a_plan(program)):
+    if program.kind == "utility":
         return None
     size = float(np.max(np.abs(direction), initial=0.0))
     if not (np.isfinite(size) and size > 0.0):
@@ -51,12 +52,25 @@ def prove_endless(
     none = DualPoint(np.zeros(targets.size), np.zeros(program.shape[2]), np.zeros(program.shape[2]))
     found = certify(judge, PlanPoint(step, scale, _PART * targets), none, backend=backend)
     gains = found.value > 0.0 if program.kind == "scale" else found.value < 0.0
-    return found.plan.activity if found.feasible and gains else None
+    if not (found.feasible and gains):
+        return None
+    return found.plan.activity if _far_out(program, found.plan.activity) or has_a_plan() else None
 
 
-def _nothing_is_a_plan(program: PlanningProgram) -> bool:
-    limits = (program.resource_lower <= 0.0).all() and (program.resource_upper >= 0.0).all()
-    return bool(limits and (program.kind == "scale" or (program.targets <= 0.0).all()))
+def _far_out(program: PlanningProgram, direction: FloatArray) -> bool:
+    """Whether a plan is proved feasible that goes far enough in a direction to meet whatever is asked for at least."""
+    judge = Evaluator(program)
+    net, _ = judge.net_output(direction)
+    use, _ = judge.use.times(direction)
+    none = np.zeros(0)
+    asked = program.targets if program.kind == "use" else none
+    wanted = np.concatenate([program.resource_lower, -program.resource_upper, asked])
+    gained = np.concatenate([use, -use, net if asked.size else none])
+    open_ = np.isfinite(wanted) & (wanted > 0.0)
+    if not (gained[open_] > 0.0).all():
+        return False
+    far = _FAR * float(np.max(wanted[open_] / gained[open_], initial=0.0))
+    return judge.check_plan(far * direction, 0.0 if program.kind == "scale" else np.nan, program.targets).feasible
 
 
 def _delivered(judge: Evaluator, step: FloatArray, targets: FloatArray) -> float:
