@@ -92,6 +92,18 @@ def test_generator_names_a_wrong_option(wrong, name):
         technique_choice(50, **wrong)
 
 
+def test_generated_folder_plans_to_the_same_optimum(tmp_path):
+    import kantor as kt
+    from kantor.data.saved import save_economy
+
+    instance = technique_choice(40, family="scale", resources=3, capacities=0.3)
+    economy = kt.load_economy(save_economy(instance.economy(), tmp_path / "instance"))
+    limits = dict(zip(economy.intensities.index, instance.program.resource_upper.tolist(), strict=True))
+    targets = economy.final_demand["demand"]
+    planned = kt.Plan(economy, targets=targets, objective=kt.MaxScale(), limits=limits).solve(tolerance=1e-8)
+    assert planned.objective == pytest.approx(solve_program(instance.program, 1e-8).objective, rel=3e-8)
+
+
 # ---- policy iteration ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("spread", [0.0, 4.0])
 def test_policy_iteration_finds_the_optimum(spread):

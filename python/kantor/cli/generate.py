@@ -76,6 +76,34 @@ def power_law(
     _write(economy, output, began, as_json)
 
 
+@app.command("technique-choice")
+def technique_choice(
+    goods: Annotated[int, typer.Argument(metavar="GOODS", help="How many goods.")],
+    output: Output,
+    family: Annotated[str, typer.Option(help="use (least labour) or scale (largest scale of a basket).")] = "use",
+    techniques: Annotated[int | None, typer.Option(help="Per good; 3 for use, 2 for scale.")] = None,
+    resources: Annotated[int | None, typer.Option(help="Limited resources; 5 for use, 13 for scale.")] = None,
+    rho: Annotated[float, typer.Option(help="Spectral radius of the first technology of use.")] = 0.8,
+    limits: Annotated[str, typer.Option(help="tight, or blend (always feasible).")] = "tight",
+    blend: Annotated[float, typer.Option(help="How far blend goes from the plan of least labour.")] = 0.3,
+    capacities: Annotated[float, typer.Option(help="Share of the techniques with a capacity.")] = 0.0,
+    leave_one_free: Annotated[bool, typer.Option(help="Leave one technique of every good without one.")] = True,
+    unit_spread: Annotated[float, typer.Option(help="Spread of the goods' units; 0 keeps values.")] = 0.0,
+    seed: Seed = 1,
+    as_json: Json = False,
+) -> None:
+    """Several techniques for every good, limited resources, capacities; the limits are in the economy's notes."""
+    from ..data.technique_choice import technique_choice as generate
+
+    _check_free(output)
+    began = time.perf_counter()
+    instance = generate(
+        goods, family=family, techniques=techniques, resources=resources, rho=rho, limits=limits, blend=blend,
+        capacities=capacities, leave_one_free=leave_one_free, unit_spread=unit_spread, seed=seed,
+    )  # fmt: skip
+    _write(instance.economy(), output, began, as_json)
+
+
 def _check_free(folder: Path) -> None:
     """Before the work, not after it."""
     if folder.exists():

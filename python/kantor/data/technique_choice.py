@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from ..backends import get_backend
@@ -18,6 +19,7 @@ from ..errors import OptionError
 from ..solvers.policy import cheapest_policy, outputs_of
 from ..solvers.program import PlanningProgram
 from ..solvers.technology import Technology
+from .economy import Economy
 
 FAMILIES = ("use", "scale")
 LIMITS = ("tight", "blend")
@@ -40,6 +42,35 @@ class TechniqueChoice:
     reference: np.ndarray
     unit: np.ndarray
     arguments: dict[str, Any]
+
+    def economy(self) -> Economy:
+        """The instance as a labelled economy; its limits are in the notes, for ``limits=`` of a plan."""
+        program, family = self.program, self.arguments["family"]
+        n, m, r = program.shape
+        products = pd.RangeIndex(n, name="product")
+        numbers = [np.tile(np.arange(n), m // n), np.repeat(np.arange(m // n), n)]
+        techniques = pd.MultiIndex.from_arrays(numbers, names=["product", "technique"])
+        names = [f"resource {k}" for k in range(r)]
+        use = program.resource_use.toarray()
+        if family == "use":
+            names, use = ["labour", *names], np.vstack([program.cost, use])
+        elif r:
+            names[0] = "labour"
+        limited = zip(names[-r:] if r else [], program.resource_upper, strict=True)
+        notes = [f"limit: {name} at most {limit!r}" for name, limit in ((n_, float(b)) for n_, b in limited)]
+        return Economy(
+            name=f"technique choice {n} x {m // n} ({family}, seed {self.arguments['seed']})",
+            products=products,
+            techniques=techniques,
+            output_coefficients=program.output,
+            input_coefficients=program.input,
+            intensities=pd.DataFrame(use, names, techniques),
+            final_demand=pd.DataFrame({"demand": program.targets}, products),
+            activity=pd.Series(self.reference, techniques),
+            capacities=pd.Series(program.capacity, techniques),
+            aliases={"jobs": "labour"} if "labour" in names else {},
+            notes=notes,
+        )
 
 
 def technique_choice(
