@@ -14,7 +14,7 @@ from typing import Any
 from harness import families, judge_lp
 from harness.files import Arrays
 from harness.options import main
-from harness.solvers import KANTOR_LP, PEERS
+from harness.solvers import KANTOR_LP, KANTOR_PDHG, PEERS
 from harness.suite import Case, Forms, Solver
 
 from kantor.data.datasets import data_folder
@@ -112,4 +112,4 @@ if __name__ == "__main__":
     about = "Linear programmes: kantor beside OR-tools, HiGHS, SCS, Clarabel and MPAX."
     both = {"quick": [1e-6], "default": [1e-4, 1e-6], "full": [1e-4, 1e-6, 1e-8]}
     limits = {"quick": 5.0, "default": 60.0, "full": 3600.0}
-    sys.exit(main("lp", about, cases, [KANTOR_LP, *PEERS], judge, both, limits))
+    sys.exit(main("lp", about, cases, [KANTOR_LP, KANTOR_PDHG, *PEERS], judge, both, limits))

@@ -45,6 +45,8 @@ def section(suite: str) -> str:
         if document.get("suite") == suite:
             parts.append(f"From `benchmarks/results/{path.name}`. {_machines(document)}")
             parts += [summary.as_markdown(table) for table in summary.tables(document)]
+            if summary.methods(document):
+                parts.append("Methods behind kantor's runs: " + "; ".join(summary.methods(document)) + ".")
             lost = summary.lost(document)
             if lost:
                 parts.append("A peer's verified answer came first in: " + "; ".join(lost) + ".")

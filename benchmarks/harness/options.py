@@ -88,6 +88,7 @@ def main(
         print(json.dumps(document))
     else:
         print("\n\n".join(summary.as_text(table) for table in summary.tables(document)))
+        print("\n".join(["", "methods that solved:", *summary.methods(document)]))
         print("\n".join(["", "peers that were faster:", *(summary.lost(document) or ["none"])]))
     return 0
 

@@ -7,6 +7,8 @@ from .suite import Solver
 _SLOW = "does not finish at this size within any limit of this suite"
 
 KANTOR_LP = Solver("kantor", "kantor_solvers:lp", "kantor", "lp")
+# "auto" hands small programmes to HiGHS' simplex method; only this one compares like with like among first-order codes.
+KANTOR_PDHG = Solver("kantor pdhg", "kantor_solvers:lp", "kantor", "lp", {"method": "pdhg"})
 KANTOR_PLAN = Solver("kantor plan", "kantor_solvers:plan", "kantor", "plan")
 
 PDLP = Solver("ortools pdlp", "ortools_lp:pdlp", "ortools", "lp")

@@ -136,6 +136,16 @@ def _cell(run: dict[str, Any] | None) -> str:
     return {"not run": "-", "limit": "limit"}.get(run["status"], run["status"])
 
 
+def methods(document: dict[str, Any]) -> list[str]:
+    """What kantor's own choice fell on, by solver: "kantor: highs 8, pdhg 2". HiGHS' simplex is a peer's work."""
+    chosen: dict[str, dict[str, int]] = {}
+    for run in document["runs"]:
+        if run["package"] == "kantor" and run.get("method"):
+            counts = chosen.setdefault(run["solver"], {})
+            counts[run["method"]] = counts.get(run["method"], 0) + 1
+    return [f"{name}: " + ", ".join(f"{m} {k}" for m, k in sorted(counts.items())) for name, counts in chosen.items()]
+
+
 def lost(document: dict[str, Any]) -> list[str]:
     """Every case where a peer's verified answer came sooner than the best verified one of kantor."""
     runs: Runs = document["runs"]
