@@ -77,6 +77,91 @@ capacity = 3.0
 """
 
 
+FIVE_YEARS = """
+[economy]
+source = "small"
+[objective]
+kind = "harmony"
+weights = "weights.csv"
+[horizon]
+years = 5
+first = 2027
+growth = { iron = 0.02 }
+discount = 0.03
+rise = { cloth = 0.5 }
+minimum = { grain = 2.0 }
+[capital]
+requirements = "needs.csv"
+composition = "made_of.csv"
+depreciation = { machines = 0.1 }
+[storage]
+products = ["grain"]
+loss = 0.1
+[limits]
+HOURS = "-5%"
+[limits.air]
+indicator = 'CO2'
+at_most = '98%'
+over = "total"
+[limits.work]
+indicator = 'HOURS'
+at_least = { 2028 = 1.0 }
+[capacities]
+iron = 1e4
+"""
+
+TRADE = """
+[economy]
+source = "world"
+[regions]
+[trade]
+observed_only = true
+at_most = 1.5
+balance = "observed"
+debt = 0.01
+[horizon]
+years = 2
+discount = 0.03
+[objective]
+each = "year"
+[limits.hours]
+at_most = "102%"
+per = "region"
+[limits.all]
+indicator = "hours"
+at_most = "200%"
+over = "total"
+"""
+
+
+def two_regions() -> Economy:
+    """A multi-regional table of two regions and two sectors."""
+    labels = pd.MultiIndex.from_product([["N", "S"], ["food", "tools"]], names=["region", "sector"])
+    A = np.array([[0.2, 0.1, 0.05, 0.0], [0.1, 0.2, 0.0, 0.1], [0.0, 0.1, 0.3, 0.1], [0.05, 0.0, 0.1, 0.2]])
+    demand = np.array([[9.0, 1.0], [4.0, 2.0], [2.0, 8.0], [1.0, 5.0]])
+    hours = np.array([[1.0, 2.0, 0.8, 3.0]])
+    columns = pd.MultiIndex.from_product([["N", "S"], ["all"]])
+    return Economy.from_mrio(
+        A=pd.DataFrame(A, labels, labels),
+        Y=pd.DataFrame(demand, labels, columns),
+        S=pd.DataFrame(hours, ["hours"], labels),
+        indicator_units=pd.Series({"hours": "h"}),
+    )
+
+
+def world_folder(place: Path, text: str = TRADE) -> Path:
+    """The plan of regions that trade."""
+    save_economy(two_regions(), place / "world")
+    (place / "scenario.toml").write_text(text)
+    return build(load_scenario(place / "scenario.toml")).solve(1e-6).save(place / "plan")
+
+
+def capital_files(place: Path) -> None:
+    """What FIVE_YEARS reads: machines that every sector needs, made of iron and cloth."""
+    (place / "needs.csv").write_text("asset,grain,iron,cloth\nmachines,0.5,1.0,0.4\n")
+    (place / "made_of.csv").write_text("product,machines\niron,0.2\ncloth,0.1\n")
+
+
 def scenario_folder(place: Path, text: str = FULL, **changes: Any) -> Path:
     """The plan of a scenario on a saved economy, with its weights in a file beside it."""
     save_economy(economy(**changes), place / "small")

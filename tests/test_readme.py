@@ -112,6 +112,10 @@ TABLES = {
     "`[limits.NAME]`, or `NAME = ...` below `[limits]`": grammar.LimitTable,
     "`[[technique]]`, any number of times": grammar.TechniqueTable,
     "`[horizon]`": grammar.HorizonTable,
+    "`[capital]`": grammar.CapitalTable,
+    "`[storage]`": grammar.StorageTable,
+    "`[regions]`": grammar.RegionsTable,
+    "`[trade]`": grammar.TradeTable,
     "`[solve]`": grammar.SolveTable,
 }
 

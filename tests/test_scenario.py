@@ -163,7 +163,7 @@ def test_expansion_refuses_what_it_would_split(folder: Path) -> None:
         (SMALL + "[objective]\nkind = 'minimise-use'\n", "needs indicator"),
         (SMALL + "[objective]\nkind = 'harmony'\nsigma = 2\n", "sigma does not apply"),
         (SMALL + "[objective]\nkind = 'minimise-use'\nindicator = 'x'\nweights = 2\n", "weights does not apply"),
-        (SMALL + "[horizon]\nyears = 5\n", r"\[horizon\] years = 5 is not supported"),
+        (SMALL + "[horizon]\nyears = 0\n", r"\[horizon\]: years = 0"),
         (
             SMALL + "[[technique]]\nproduct = 'a'\nname = 'b'\ninput = {}\n",
             "unknown key 'input'; did you mean 'inputs'",

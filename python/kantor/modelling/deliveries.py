@@ -35,7 +35,7 @@ def with_deliveries(
         raise ProblemError(
             f"targets: {(wanted < 0).sum()} are negative; baskets delivered one by one need targets >= 0"
         )
-    n, depth = eco.n_goods, eco.products.nlevels
+    n = eco.n_goods
     groups = list(dict.fromkeys(eco.products.get_level_values(level)[wanted > 0]))
     factors = {} if weights is None else dict(weights)
     unknown = [g for g in factors if g not in groups]
@@ -56,12 +56,12 @@ def with_deliveries(
         capacity=np.inf if eco.capacities is None else eco.capacities.to_numpy(),
         activity=eco.activity.to_numpy(),
     )
-    label = lambda g: tuple(  # noqa: E731
-        g if k == place else ("deliver" if k == depth - 1 or names[k] == "account" else "") for k in range(depth)
+    columns.add(
+        [_label(eco.techniques, place, g, "deliver") for g in groups],
+        output=[(n, sp.csr_array(factor.reshape(1, -1)))],
+        input=[(0, baskets)],
     )
-    columns.add([label(g) for g in groups], output=[(n, sp.csr_array(factor.reshape(1, -1)))], input=[(0, baskets)])
-    blank: tuple[Any, ...] = (groups[-1], *[FULFILMENT] * (depth - 1)) if place == 0 else (FULFILMENT,) * depth
-    products = pd.MultiIndex.from_tuples([*eco.products, blank], names=names)
+    products = pd.MultiIndex.from_tuples([*eco.products, _label(eco.products, -1, FULFILMENT, FULFILMENT)], names=names)
     techniques = columns.techniques([str(name) for name in eco.techniques.names])
     grown = lambda table, fill: pd.Series([*table.to_numpy(), fill], products)  # noqa: E731
     larger = eco.replace(
@@ -85,3 +85,12 @@ def with_deliveries(
     aim = np.zeros(n + 1)
     aim[n] = 1.0
     return larger, pd.Series(aim, products, name="target")
+
+
+def _label(like: pd.Index, place: int, group: Any, word: str) -> tuple[Any, ...]:
+    """A label with the levels of others: the group at its place, the last year where years stand, else the word."""
+    parts: list[Any] = []
+    for k in range(like.nlevels):
+        values = like.get_level_values(k)
+        parts.append(group if k == place else values.max() if pd.api.types.is_integer_dtype(values) else word)
+    return tuple(parts)

@@ -26,6 +26,8 @@ class Horizon:
     years : how many, or the years themselves, one after another
     first : the first year if ``years`` is a number; None: the year after the economy's own, or 1
     growth : of the targets from year to year, a rate or a Series by product
+    discount : rate at which later years count less: year k of 0, 1, ... weighs (1 + discount)^-k in a utility and in
+        ``MaxScale(each="year")``; one common scale for all years is not changed by it
     capital : what must stand for production, see :class:`Capital`
     storage : which products keep from one year to the next, see :class:`Storage`
     input_lag : years by which inputs come ahead of the output; 0: in the same year
@@ -42,6 +44,7 @@ class Horizon:
     years: int | Sequence[int]
     first: int | None = None
     growth: float | pd.Series = 0.0
+    discount: float = 0.0
     capital: Capital | None = None
     storage: Storage | None = None
     input_lag: int = 0
@@ -68,6 +71,16 @@ class Horizon:
             if after != before + 1:
                 raise OptionError(f"years: {after} does not follow {before}; a plan has every year from first to last")
         return years
+
+    def year_weights(self, eco: Economy | None) -> dict[int, float]:
+        """The weight of every year, ``(1 + discount)^-k``.
+
+        >>> Horizon(years=2, first=2027, discount=0.25).year_weights(None)
+        {2027: 1.0, 2028: 0.8}
+        """
+        if not np.isfinite(self.discount) or self.discount <= -1:
+            raise OptionError(f"discount: got {self.discount!r}, expected a finite rate above -1")
+        return {year: (1.0 + self.discount) ** -k for k, year in enumerate(self.named(eco))}
 
     def targets(self, eco: Economy, wanted: Any) -> FloatArray:
         """Targets (years, products): a table products x years as it is, anything else grown year by year.

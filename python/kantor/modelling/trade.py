@@ -244,7 +244,7 @@ class _World:
             aliases=aliases,
             year=first.year,
             licence=first.licence,
-            sources=[source for eco in self.regions.values() for source in eco.sources],
+            sources=list(dict.fromkeys(source for eco in self.regions.values() for source in eco.sources)),
             notes=[f"{len(regions)} regions" + (", each for itself" if self.trade is None else " that trade")],
         )
 

@@ -20,13 +20,13 @@ class _Table(pydantic.BaseModel):
 
 
 class EconomyTable(_Table):
-    """[economy]: what is planned; ``year``, ``assumption`` and ``options`` go to load_economy.
+    """[economy]: what is planned, unless [regions] names it; ``year``, ``assumption``, ``options`` go to load_economy.
 
     ``options`` is for a source that is one square table: table, demand, output, factors, intensities (files relative to
     this one), name, unit. ``expand_to`` products by kantor.data.generators.expand with ``seed``, ``cover``, ``kmax``.
     """
 
-    source: str
+    source: str | None = None
     year: int | None = None
     technology: str | None = None
     assumption: str | None = None
@@ -38,7 +38,7 @@ class EconomyTable(_Table):
 
 
 class TargetsTable(_Table):
-    """[targets]: what is wanted: a demand category, "total", or a CSV file."""
+    """[targets]: what is wanted: a demand category, "total", or a CSV file (of one year, or with a column a year)."""
 
     final_demand: str = "total"
 
@@ -47,6 +47,8 @@ class ObjectiveTable(_Table):
     """[objective]: what the plan is for."""
 
     kind: str = "max-scale"
+    each: str | None = None
+    shares: dict[str, Number] | None = None
     weights: str | Number | dict[str, Number] | None = None
     indicator: str | list[str] | dict[str, Number] | None = None
     sigma: Number | None = None
@@ -54,12 +56,14 @@ class ObjectiveTable(_Table):
 
 
 class LimitTable(_Table):
-    """[limits.NAME]: at_most and at_least, numbers or text as kantor.planning.limits reads it."""
+    """[limits.NAME]: at_most and at_least, as kantor.planning.limits reads them, or tables year = bound."""
 
     indicator: str | None = None
-    at_most: float | str | None = None
-    at_least: float | str | None = None
+    at_most: float | str | dict[str, float | str] | None = None
+    at_least: float | str | dict[str, float | str] | None = None
     unit: str | None = None
+    over: str = "each"
+    per: str | None = None
 
 
 class TechniqueTable(_Table):
@@ -73,10 +77,64 @@ class TechniqueTable(_Table):
     like: str | None = None
 
 
+# A number for all, numbers by label, or a CSV file with a column of labels and one of numbers.
+Numbers = Number | dict[str, Number] | str
+
+
 class HorizonTable(_Table):
-    """[horizon]: this version plans one year."""
+    """[horizon]: the years of the plan and what links one to the next; see kantor.Horizon."""
 
     years: int = pydantic.Field(default=1, ge=1)
+    first: int | None = None
+    growth: Numbers = 0.0
+    discount: Number = 0.0
+    input_lag: int = pydantic.Field(default=0, ge=0)
+    rise: Numbers | None = None
+    fall: Numbers | None = None
+    minimum: dict[str, Number] | str | None = None
+
+
+class CapitalTable(_Table):
+    """[capital]: what must stand for production; see kantor.Capital. Files are tables, relative to this file."""
+
+    requirements: str | None = None
+    composition: str | dict[str, str] | None = None
+    stocks: str | None = None
+    depreciation: Numbers = 0.0
+    initial: dict[str, Number] | str = "base"
+    gestation: int = pydantic.Field(default=1, ge=1)
+    terminal: dict[str, Number] | str = "keep"
+    growth: Number = 0.0
+    intensities: str | dict[str, str] | None = None
+
+
+class StorageTable(_Table):
+    """[storage]: products that keep from one year to the next; see kantor.Storage."""
+
+    products: str | list[str] = "all"
+    loss: Numbers = 0.0
+    initial: dict[str, Number] | str | None = None
+    terminal: dict[str, Number] | str = "none"
+
+
+class RegionsTable(_Table):
+    """[regions]: the regions of a multi-regional table, or economies named here; without [trade] each for itself."""
+
+    economies: dict[str, str] | None = None
+
+
+class TradeTable(_Table):
+    """[trade]: shipments between the regions as decisions; see kantor.Trade."""
+
+    goods: str | list[str] = "all"
+    observed_only: bool = False
+    at_most: Number | None = pydantic.Field(default=None, ge=0)
+    pairs: list[list[str]] | None = None
+    transport: str | None = None
+    carrier: str | None = None
+    prices: Numbers = 1.0
+    balance: str = "free"
+    debt: Number = pydantic.Field(default=0.0, ge=0)
 
 
 class SolveTable(_Table):
@@ -101,7 +159,21 @@ class Document(_Table):
     capacities: dict[str, float | str] = {}
     technique: list[TechniqueTable] = []
     horizon: HorizonTable = HorizonTable()
+    capital: CapitalTable | None = None
+    storage: StorageTable | None = None
+    regions: RegionsTable | None = None
+    trade: TradeTable | None = None
     solve: SolveTable = SolveTable()
+
+    @property
+    def several_years(self) -> bool:
+        """Whether the plan has a horizon: years, or what only a horizon knows."""
+        return self.horizon != HorizonTable() or self.capital is not None or self.storage is not None
+
+    @property
+    def enlarged(self) -> bool:
+        """Whether the plan's economy is larger than the one that is read: years, or baskets delivered one by one."""
+        return self.several_years or self.objective.each is not None
 
 
 def parse_document(text: str, path: Path) -> Document:
@@ -114,11 +186,6 @@ def parse_document(text: str, path: Path) -> Document:
         document = Document.model_validate(raw)
     except pydantic.ValidationError as error:
         raise ProblemError(_explain(path, error)) from None
-    if document.horizon.years > 1:
-        raise ProblemError(
-            f"{path}: [horizon] years = {document.horizon.years} is not supported in this version, which plans one "
-            "year at a time; leave [horizon] out"
-        )
     kind = document.objective.kind
     if kind in ("lexicographic", "weighted-sum"):
         raise ProblemError(
@@ -127,12 +194,72 @@ def parse_document(text: str, path: Path) -> Document:
     if kind not in KINDS:
         raise ProblemError(f"{path}: [objective] kind = {kind!r} is unknown{suggest(kind, KINDS)}")
     _check_parameters(path, document.objective)
+    _check_words(path, document)
+    _check_what_needs_years(path, document)
     return document
+
+
+def _check_words(path: Path, document: Document) -> None:
+    """Words that are one of a few, and keys that only make sense with others."""
+    named = document.regions is not None and document.regions.economies is not None
+    if document.economy.source is None and not named:
+        raise ProblemError(f"{path}, [economy]: 'source' is missing")
+    if document.economy.source is not None and named:
+        raise ProblemError(f"{path}: [regions] economies are the economy; leave out [economy] source")
+    choices: list[tuple[str, str | None, tuple[str | None, ...]]]
+    choices = [(f"[limits.{name}] over", limit.over, ("each", "total")) for name, limit in _limit_tables(document)]
+    choices += [(f"[limits.{name}] per", limit.per, (None, "region")) for name, limit in _limit_tables(document)]
+    if document.trade is not None:
+        choices.append(("[trade] balance", document.trade.balance, BALANCES))
+    for what, got, known in choices:
+        if got not in known:
+            words = [word for word in known if word is not None]
+            raise ProblemError(f"{path}: {what} = {got!r} is unknown; expected {' or '.join(map(repr, words))}")
+    if document.trade is not None and document.regions is None:
+        raise ProblemError(f"{path}: [trade] needs [regions]; an empty table splits a multi-regional table")
+    per = [name for name, limit in _limit_tables(document) if limit.per is not None]
+    if per and document.regions is None:
+        raise ProblemError(f"{path}: [limits.{per[0]}] per = 'region' needs [regions]")
+    trade, capital = document.trade, document.capital
+    if trade is not None and trade.at_most is not None and not trade.observed_only:
+        raise ProblemError(f"{path}: [trade] at_most is a multiple of observed shipments; set observed_only = true")
+    if trade is not None and trade.balance == "free" and trade.debt:
+        raise ProblemError(f"{path}: [trade] debt is beyond balance = 'balanced' or 'observed'; 'free' has no limit")
+    if trade is not None and trade.pairs is not None and any(len(pair) != 2 for pair in trade.pairs):
+        raise ProblemError(f"{path}: [trade] pairs: expected pairs of regions, as [['north', 'south']]")
+    if capital is not None and (capital.requirements is None) == (capital.stocks is None):
+        raise ProblemError(
+            f"{path}: [capital] needs either requirements with composition, or stocks (products x techniques)"
+        )
+    if capital is not None and (capital.requirements is None) != (capital.composition is None):
+        raise ProblemError(f"{path}: [capital] requirements and composition belong together, stocks has neither")
+    if document.objective.shares is not None and document.objective.each is None:
+        raise ProblemError(f"{path}: [objective] shares needs each")
+    if document.objective.each is not None and document.objective.weights is not None:
+        raise ProblemError(f"{path}: [objective] weights do not apply with each; shares weigh its parts")
+
+
+def _check_what_needs_years(path: Path, document: Document) -> None:
+    """Bounds by year, totals over years and the discount of years, where there are no years."""
+    if document.several_years:
+        if document.economy.expand_to is not None:
+            raise ProblemError(f"{path}: expand_to plans one year; leave out [horizon], [capital] and [storage]")
+        return
+    for name, limit in _limit_tables(document):
+        if limit.over == "total" or isinstance(limit.at_most, dict) or isinstance(limit.at_least, dict):
+            raise ProblemError(f"{path}: [limits.{name}] speaks of years; [horizon] years says how many there are")
+
+
+def _limit_tables(document: Document) -> list[tuple[str, LimitTable]]:
+    return [(name, limit) for name, limit in document.limits.items() if isinstance(limit, LimitTable)]
+
+
+BALANCES = ("free", "balanced", "observed")
 
 
 # Which parameters of [objective] belong to which kinds; one that would be ignored is an error.
 _PARAMETERS = {
-    "max-scale": ("weights",),
+    "max-scale": ("weights", "each", "shares"),
     "harmony": ("weights",),
     "log": ("weights", "epsilon"),
     "power": ("weights", "sigma"),
@@ -143,7 +270,7 @@ _REQUIRED = {"power": ("sigma",), "minimise-use": ("indicator",)}
 
 def _check_parameters(path: Path, table: ObjectiveTable) -> None:
     allowed = _PARAMETERS[table.kind]
-    for key in ("weights", "indicator", "sigma", "epsilon"):
+    for key in ("weights", "each", "shares", "indicator", "sigma", "epsilon"):
         given = getattr(table, key) is not None
         if given and key not in allowed:
             raise ProblemError(
@@ -159,7 +286,7 @@ def _explain(path: Path, error: pydantic.ValidationError) -> str:
     # A misspelt key also makes a missing one: the misspelling is the cause.
     first = next((item for item in every if item["type"] == "extra_forbidden"), every[0])
     # pydantic adds the tried type of a union to the place; those are no keys of the file
-    place = [str(part) for part in first["loc"] if str(part) not in _UNION_TAGS]
+    place = [str(part) for part in first["loc"] if str(part) not in _UNION_TAGS and "[" not in str(part)]
     if first["type"] == "extra_forbidden":
         table, key = place[:-1], place[-1]
         return f"{path}{_shown_table(table)}: unknown key {key!r}{suggest(key, _keys(table))}"
@@ -176,8 +303,6 @@ _UNION_TAGS = {
     "float",
     "str",
     "constrained-float",
-    "dict[str,constrained-float]",
-    "list[str]",
     "function-wrap",
 }
 
@@ -196,6 +321,10 @@ def _keys(table: list[str]) -> list[str]:
         "limits": LimitTable,
         "technique": TechniqueTable,
         "horizon": HorizonTable,
+        "capital": CapitalTable,
+        "storage": StorageTable,
+        "regions": RegionsTable,
+        "trade": TradeTable,
         "solve": SolveTable,
     }
     model = models[table[0]] if table else Document

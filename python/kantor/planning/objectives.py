@@ -92,6 +92,10 @@ class MaxScale(Objective):
     shares: Mapping[Any, float] | None = None
     name: ClassVar[str] = "max-scale"
 
+    def __post_init__(self) -> None:
+        if self.each is not None and self.weights is not None:
+            raise OptionError("weights: of products do not apply with each; scale the targets, or weigh with shares")
+
     def compile(self, economy: Economy, targets: FloatArray) -> CompiledObjective:
         weights = product_weights(self.weights, economy)
         basket = weights * targets

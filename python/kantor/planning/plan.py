@@ -15,7 +15,6 @@ import scipy.sparse as sp
 from ..data.economy import Economy
 from ..data.labels import show, show_some
 from ..errors import OptionError, ProblemError
-from ..modelling.deliveries import with_deliveries
 from ..modelling.horizon import Horizon
 from ..solvers.dispatch import ProgramSolution, solve_program
 from ..solvers.productive import check_productive
@@ -25,7 +24,7 @@ from .limits import Bound, Limit, ResolvedLimit, resolve_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
 from .wording import about_negative_targets, entry_in_labels, in_labels
-from .years import spread
+from .years import enlarged, year_by_year
 
 if TYPE_CHECKING:
     from .diagnose import Diagnosis
@@ -83,13 +82,14 @@ class Plan:
                 f"objective: got {self.objective!r}, expected MaxScale(), Harmony(), MinimiseUse(...), ..."
             )
         changed, technology = (economy if self.economy is not economy else None), self.economy.technology
+        single, each, shares = (
+            self.economy,
+            getattr(self.objective, "each", None),
+            getattr(self.objective, "shares", None),
+        )
+        self.economy, wanted, limits = enlarged(single, wanted, horizon, each, shares, limits)
         if horizon is not None:
-            self.economy, wanted, limits = spread(self.economy, wanted, limits, horizon)
-        elif any(isinstance(limit, Limit) and limit.over == "total" for limit in (limits or {}).values()):
-            raise OptionError("limits: over='total' needs a plan over several years (horizon=...)")
-        if isinstance(self.objective, MaxScale) and self.objective.each is not None:
-            basket = self.economy.demand(wanted)
-            self.economy, wanted = with_deliveries(self.economy, basket, self.objective.each, self.objective.shares)
+            self.objective = year_by_year(self.objective, single, horizon, self.economy)
         self.targets = self.economy.demand(wanted).rename("target")
         self.name = name or f"{self.economy.name}, {self.objective.name}"
         self.notes: list[str] = []

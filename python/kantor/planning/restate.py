@@ -23,7 +23,8 @@ from ..data.labels import show
 from ..errors import ProblemError
 from .intervals import FloatArray
 from .recheck import Problem, Utility
-from .scenario import LimitTable, Scenario
+from .restate_model import derived_limits, derived_targets, derived_weights, wrong_year_base
+from .scenario import Scenario
 
 # The base plan is solved again by another method; its use of an indicator agrees with the stated one to this.
 _BASE_AGREEMENT = 1e-9
@@ -60,6 +61,8 @@ def restate(
         reasons += _compare(scenario, economy, targets, weights, capacity)
         reasons += _other_objective(scenario, objective, economy)
         reasons += _other_limits(scenario, limits, economy)
+        if scenario.document.several_years:
+            reasons += wrong_year_base(scenario, scenario.single, _base_of_one_year(scenario), economy)
     else:
         own = np.asarray(economy.capacities, np.float64)
         reasons += _different("capacity", own, capacity, economy.techniques, "the stored economy")
@@ -76,17 +79,11 @@ def restate(
 def _compare(
     scenario: Scenario, economy: Economy, targets: FloatArray, weights: FloatArray, capacity: FloatArray
 ) -> Iterator[str]:
-    wanted = economy.demand(scenario.targets(economy)).to_numpy(np.float64)
-    yield from _different("target", wanted, targets, economy.products)
+    yield from _different("target", derived_targets(scenario, economy), targets, economy.products)
     if scenario.document.objective.kind != "minimise-use":
-        given = scenario.weights(economy)
-        if isinstance(given, pd.Series):
-            full = given.reindex(economy.products, fill_value=1.0).to_numpy(np.float64)
-        else:
-            full = np.full(len(weights), 1.0 if given is None else float(given))
-        yield from _different("weight", full, weights, economy.products)
+        yield from _different("weight", derived_weights(scenario, economy), weights, economy.products)
     own = economy.capacities.copy() if economy.capacities is not None else pd.Series(np.inf, economy.techniques)
-    listed = scenario.capacities(economy)
+    listed = None if scenario.document.enlarged else scenario.capacities(economy)
     if listed is not None:
         own.loc[listed.index] = listed
     yield from _different("capacity", np.asarray(own, np.float64), capacity, economy.techniques)
@@ -121,12 +118,7 @@ def _factors(indicator: Any) -> dict[str, float]:
 
 def _other_limits(scenario: Scenario, limits: pd.DataFrame, economy: Economy) -> Iterator[str]:
     """The limits of the table are those of the scenario, as they are written there."""
-    written, about = {}, {}
-    for name, given in scenario.document.limits.items():
-        table = given if isinstance(given, LimitTable) else LimitTable(at_most=given)
-        sides = {"at_most": table.at_most, "at_least": table.at_least}
-        written[name] = {side: text for side, text in sides.items() if text is not None}
-        about[name] = economy.indicator_name(table.indicator or name)
+    written, about = derived_limits(scenario, economy)
     if about != dict(zip(map(str, limits.index), limits["indicator"], strict=True)):
         yield f"limits: stated on {list(limits['indicator'])!r}, the scenario says {list(about.values())!r}"
     stated = {str(name): json.loads(text) for name, text in limits["stated"].items()}
@@ -216,6 +208,14 @@ def _base_plan(economy: Economy, targets: FloatArray) -> FloatArray | None:
     activity = np.zeros(inputs.shape[1])
     activity[own] = x
     return activity
+
+
+def _base_of_one_year(scenario: Scenario) -> FloatArray | None:
+    """The base plan of the first year's targets in the economy of one year."""
+    single = scenario.single
+    wanted = scenario.targets(single)
+    first = wanted.iloc[:, 0] if isinstance(wanted, pd.DataFrame) else single.demand(wanted)
+    return _base_plan(single, first.to_numpy(np.float64))
 
 
 def _problem(

@@ -28,6 +28,11 @@
     inputs = { "333611" = 0.08 }
     intensities = { JOBS = 2.0e-6 }
 
+    [horizon]                         # optional: several years, with [capital] and [storage]
+    years = 5
+
+    [regions]                         # optional: a multi-regional table as regions, with [trade] between them
+
     [solve]
     tolerance = 1e-6
 
@@ -39,6 +44,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +55,12 @@ from ..data.economy import Economy, Source
 from ..data.labels import show
 from ..data.tables import TableReader
 from ..errors import ProblemError, suggest
-from .grammar import Document, LimitTable, TechniqueTable, parse_document
+from .grammar import Document, TechniqueTable, parse_document
+from .scenario_labels import by_label, find_label, labelled
+from .scenario_model import horizon_of, joined, shares_of, with_capacities, written_limits, years_as_numbers
 
 if TYPE_CHECKING:
+    from ..modelling.horizon import Horizon
     from .plan import Plan
 
 
@@ -70,16 +79,28 @@ class Scenario:
         return self.document.name or self.path.stem
 
     def economy(self) -> Economy:
-        """Read the economy, add the scenario's techniques, and expand it if the file says so."""
+        """The economy of the plan, read from its files: with all its years, regions and baskets."""
+        eco = self.single
+        if not self.document.enlarged:
+            return eco
+        from .years import enlarged
+
+        return enlarged(eco, self.targets(eco), self.horizon(eco), self.document.objective.each, shares_of(self))[0]
+
+    @cached_property
+    def single(self) -> Economy:
+        """The economy of one year: techniques and regions as the scenario says, expanded if it says so."""
         table = self.document.economy
-        options: dict[str, Any] = {key: self._beside(value) for key, value in table.options.items()}
-        options |= {key: getattr(table, key) for key in ("year", "assumption") if getattr(table, key) is not None}
-        economy = load_economy(self._beside(table.source), **options)
-        if table.technology is not None:
-            economy = economy.with_technology(table.technology)
-        economy = economy.for_demand(self.document.targets.final_demand)
+        if table.source is None:
+            economy = joined(self)
+        else:
+            economy = self._read(table.source)
+            if self.document.regions is not None:
+                economy = joined(self, economy)
         for technique in self.document.technique:
             economy = self._with_technique(economy, technique)
+        if self.document.enlarged:
+            economy = with_capacities(economy, self.capacities(economy))
         if table.expand_to is not None:
             from ..data.generators import expand
 
@@ -88,7 +109,20 @@ class Scenario:
             economy = expand(economy, products=table.expand_to, seed=table.seed, cover=table.cover, kmax=table.kmax)
         return economy
 
-    def _beside(self, text: str) -> str:
+    def _read(self, source: str) -> Economy:
+        table = self.document.economy
+        options: dict[str, Any] = {key: self.beside(value) for key, value in table.options.items()}
+        options |= {key: getattr(table, key) for key in ("year", "assumption") if getattr(table, key) is not None}
+        economy = load_economy(self.beside(source), **options)
+        if table.technology is not None:
+            economy = economy.with_technology(table.technology)
+        return economy.for_demand(self.document.targets.final_demand)
+
+    def horizon(self, economy: Economy) -> Horizon | None:
+        """The years of the plan; None if it has one year and nothing that needs years."""
+        return horizon_of(self, economy) if self.document.several_years else None
+
+    def beside(self, text: str) -> str:
         """The path relative to this file if there is one, else the text itself: an absolute path or a name."""
         beside = self.path.parent / text
         return str(beside) if text and beside.exists() else text
@@ -102,9 +136,15 @@ class Scenario:
         return economy.with_technique(find(table.product), table.name, inputs, dict(table.intensities), **options)
 
     def targets(self, economy: Economy) -> Any:
-        """What Plan takes as targets: the name of a category, or a Series from the scenario's CSV file."""
+        """What Plan takes as targets: the name of a category, or a Series or table of years from a CSV file."""
         wanted = self.document.targets.final_demand
-        return self.column(wanted, economy.products, "targets.final_demand", fill=0.0) if _is_file(wanted) else wanted
+        if not _is_file(wanted):
+            return wanted
+        if self.document.several_years:
+            table = self.table(wanted, "targets.final_demand")
+            if all(str(column).isdigit() for column in table.columns):
+                return by_label(table, economy.products, f"{self.path}, targets.final_demand: {wanted}")
+        return self.column(wanted, economy.products, "targets.final_demand", fill=0.0)
 
     def weights(self, economy: Economy) -> Any:
         """Weights of the objective: None, a number, or a Series by product.
@@ -118,7 +158,7 @@ class Scenario:
         if isinstance(written, str):
             given = self.column(written, labels, "objective.weights")
         elif isinstance(written, dict):
-            given = _labelled(written, labels, f"{self.path}, objective.weights")
+            given = labelled(written, labels, f"{self.path}, objective.weights")
         if expansion is None or self.document.objective.kind == "minimise-use":
             return given
         by_sector = given if isinstance(given, pd.Series) else pd.Series(1.0 if given is None else given, labels)
@@ -129,7 +169,7 @@ class Scenario:
 
     def capacities(self, economy: Economy) -> pd.Series | None:
         """Largest activity by technique, from the table or its file; None if the scenario has none."""
-        given = dict(self.document.capacities)
+        given = {key: value for key, value in self.document.capacities.items() if not isinstance(value, dict)}
         if not given:
             return None
         file = given.pop("file", None)
@@ -137,13 +177,23 @@ class Scenario:
         text = next((key for key, value in given.items() if isinstance(value, str)), None)
         if text is not None:
             raise ProblemError(f"{where}: {text!r} is {given[text]!r}, expected a number")
-        named = _labelled(given, economy.techniques, where)
+        named = labelled(given, economy.techniques, where)
         if file is None:
             return named
         if not isinstance(file, str):
             raise ProblemError(f"{where}: file is {file!r}, expected the path of a CSV file")
         listed = self.column(file, economy.techniques, "capacities.file")
         return pd.concat([listed.drop(named.index, errors="ignore"), named])
+
+    def table(self, file: str, key: str, levels: int = 1) -> pd.DataFrame:
+        """A CSV or Parquet table of numbers with ``levels`` columns of labels, as text; an input of the plan."""
+        reader = TableReader(self.path.parent)
+        try:
+            table = reader.frame(file, levels=levels)
+        except ProblemError as error:
+            raise ProblemError(f"{self.path}, {key}: {error}") from error
+        self.files[file] = reader.sources[0]
+        return table
 
     def column(self, file: str, labels: pd.Index, key: str, fill: float | None = None) -> pd.Series:
         """Two columns of a CSV file, label and number, as a Series; ``fill`` is the value of labels left out."""
@@ -158,7 +208,7 @@ class Scenario:
         self._check_header(table, labels, key, f"{where}: {file}")
         self.files[file] = reader.sources[0]
         texts = [show(label) for label in table.index]
-        found = _labelled(dict(zip(texts, table.iloc[:, 0], strict=True)), labels, f"{where}: {file}")
+        found = labelled(dict(zip(texts, table.iloc[:, 0], strict=True)), labels, f"{where}: {file}")
         return found if fill is None else found.reindex(labels, fill_value=fill)
 
     def _check_header(self, table: pd.DataFrame, labels: pd.Index, key: str, where: str) -> None:
@@ -188,6 +238,17 @@ _HEADERS = {
     "targets.final_demand": ("product", "amount"),
     "objective.weights": ("product", "weight"),
     "capacities.file": ("technique", "capacity"),
+    "horizon.growth": ("product", "growth"),
+    "horizon.rise": ("technique", "rise"),
+    "horizon.fall": ("technique", "fall"),
+    "horizon.minimum": ("technique", "minimum"),
+    "capital.depreciation": ("asset", "depreciation"),
+    "capital.initial": ("asset", "initial"),
+    "capital.terminal": ("asset", "terminal"),
+    "storage.loss": ("product", "loss"),
+    "storage.initial": ("product", "initial"),
+    "storage.terminal": ("product", "terminal"),
+    "trade.prices": ("product", "price"),
 }
 
 
@@ -195,7 +256,7 @@ def load_scenario(path: str | Path) -> Scenario:
     """Read a scenario file, or the packaged one of that name.
 
     Raises ProblemError for a missing file, text that is no TOML, a wrong key (with the nearest right one) or value, and
-    for what this version cannot do: more than one year, lexicographic objectives.
+    for what this version cannot do: lexicographic objectives.
     """
     file = Path(path)
     packaged = packaged_scenarios()
@@ -222,7 +283,7 @@ def build(scenario: Scenario) -> Plan:
     from .limits import Limit
     from .plan import Plan
 
-    economy = scenario.economy()
+    economy = scenario.single
     table, weights = scenario.document.objective, scenario.weights(economy)
     objective: objectives.Objective
     if table.kind == "minimise-use":
@@ -233,19 +294,22 @@ def build(scenario: Scenario) -> Plan:
         objective = objectives.LogUtility(weights=weights, epsilon=table.epsilon or 0.0)
     else:
         objective = (
-            objectives.MaxScale(weights=weights) if table.kind == "max-scale" else objectives.Harmony(weights=weights)
+            objectives.MaxScale(weights=weights, each=table.each, shares=shares_of(scenario))
+            if table.kind == "max-scale"
+            else objectives.Harmony(weights=weights)
         )
     limits = {
-        name: Limit(**limit.model_dump()) if isinstance(limit, LimitTable) else limit
-        for name, limit in scenario.document.limits.items()
+        name: Limit(**limit.model_dump(exclude={"per"}) | years_as_numbers(limit))
+        for name, limit in written_limits(scenario, economy).items()
     }
     plan = Plan(
         economy,
         targets=scenario.targets(economy),
         objective=objective,
         limits=limits,
-        capacities=scenario.capacities(economy),
+        capacities=None if scenario.document.enlarged else scenario.capacities(economy),
         name=scenario.name,
+        horizon=scenario.horizon(economy),
     )
     plan.scenario = scenario
     return plan
@@ -262,24 +326,3 @@ def _plain(value: Any) -> Any:
 
 def _is_file(text: str) -> bool:
     return text.lower().endswith((".csv", ".csv.gz"))
-
-
-def _labelled(values: dict[str, Any], labels: pd.Index, where: str) -> pd.Series:
-    at = [find_label(text, labels, where) for text in values]
-    index: pd.Index = pd.MultiIndex.from_tuples(at, names=labels.names) if labels.nlevels > 1 and at else pd.Index(at)
-    return pd.Series(list(values.values()), index=index, dtype="float64")
-
-
-def find_label(text: str, labels: pd.Index, where: str) -> Any:
-    """The label written as ``text``: itself, its number, or for several levels "region / sector"."""
-    if labels.nlevels == 1:
-        if text in labels:
-            return text
-        if text.lstrip("-").isdigit() and pd.api.types.is_integer_dtype(labels.dtype) and int(text) in labels:
-            return int(text)
-    else:
-        parts = tuple(part.strip() for part in text.split("/"))
-        if len(parts) == labels.nlevels and parts in labels:
-            return parts
-    nearest = suggest(text, [show(label) for label in labels[:5000]])
-    raise ProblemError(f"{where}: unknown label {text!r}{nearest}")

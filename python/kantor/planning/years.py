@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..data.economy import Economy
 from ..data.labels import show
-from ..errors import ProblemError
+from ..errors import OptionError, ProblemError
+from ..modelling.deliveries import with_deliveries
 from ..modelling.horizon import Horizon
 from ..modelling.timeline import OBLIGATIONS, over_years, place_targets
 from .limits import Bound, Limit
+from .objectives import Harmony, LogUtility, MaxScale, Objective, PowerUtility, product_weights
 
 
 def spread(
@@ -49,6 +53,46 @@ def spread(
     if OBLIGATIONS in larger.intensities.index:
         spread_out[OBLIGATIONS] = Limit(at_least=1.0)
     return larger, pd.Series(place_targets(economy, horizon, targets), larger.products, name="target"), spread_out
+
+
+def enlarged(
+    economy: Economy,
+    wanted: Any,
+    horizon: Horizon | None,
+    each: str | None = None,
+    shares: Mapping[Any, float] | None = None,
+    limits: Mapping[str, Bound | Limit] | None = None,
+) -> tuple[Economy, Any, Mapping[str, Bound | Limit] | None]:
+    """The economy over its years, with baskets delivered one by one where asked for; its targets and limits."""
+    if horizon is not None:
+        if each == "year" and shares is None:
+            shares = horizon.year_weights(economy)
+        economy, wanted, limits = spread(economy, wanted, limits, horizon)
+    elif any(isinstance(limit, Limit) and limit.over == "total" for limit in (limits or {}).values()):
+        raise OptionError("limits: over='total' needs a plan over several years (horizon=...)")
+    if each is not None:
+        economy, wanted = with_deliveries(economy, economy.demand(wanted), each, shares)
+    return economy, wanted, limits
+
+
+def year_by_year(objective: Objective, economy: Economy, horizon: Horizon, larger: Economy) -> Objective:
+    """The objective over the years: weights of products hold in each year, and utilities are discounted.
+
+    ``economy`` has the products of one year, ``larger`` those of all years.
+    """
+    if not isinstance(objective, MaxScale | Harmony | LogUtility | PowerUtility):
+        return objective
+    discounted = not isinstance(objective, MaxScale)
+    weights = product_weights(objective.weights, economy)
+    factors = list(horizon.year_weights(economy).values()) if discounted else [1.0] * len(horizon.named(economy))
+    if (weights == 1.0).all() and all(factor == 1.0 for factor in factors):
+        return objective
+    over = pd.Series(
+        place_targets(economy, horizon, np.array([factor * weights for factor in factors])), larger.products
+    )
+    level = larger.products.get_level_values
+    planned = (level("account") == "product") & level("year").isin(horizon.named(economy))
+    return dataclasses.replace(objective, weights=over[planned])
 
 
 def _of_year(bound: Any, year: int, years: tuple[int, ...], name: str) -> Bound:

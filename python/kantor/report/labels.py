@@ -22,7 +22,8 @@ def records(frame: pd.DataFrame) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 def expanded(index: pd.Index) -> bool:
     """Whether the labels are those of an expanded table: (sector, number of the product)."""
-    return index.nlevels > 1 and index.names[-1] == "product"
+    numbered = index.nlevels > 1 and index.names[-1] == "product"
+    return numbered and index.get_level_values(-1).inferred_type == "integer"
 
 
 def leading(ordered: pd.Series, count: int) -> pd.Series:

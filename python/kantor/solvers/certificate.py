@@ -142,6 +142,11 @@ def _best_plan(
                 best, best_check = candidate, check
         if best_check.feasible and abs(best_check.value - bound) <= _ENOUGH * wanted:
             break
+    if evaluator.program.kind == "scale" and best_check.feasible:
+        raised = replace(best, scale=evaluator.reach(best.activity))
+        check = evaluator.check_plan(raised.activity, raised.scale, raised.consumption)
+        if check.feasible and check.value > best_check.value:
+            best, best_check = raised, check
     return best, best_check
 
 

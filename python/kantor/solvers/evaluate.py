@@ -128,6 +128,22 @@ class Evaluator:
         right = np.concatenate([x[made[0]], x[used[0]], [factor]])
         return exact_dot(left, right)
 
+    def reach(self, activity: FloatArray) -> float:
+        """The largest scale that an activity delivers, ``min_i (N x)_i / target_i``, rounded down; "scale" only.
+
+        A repaired plan leaves room in its balances, so it may deliver a little more than it was made for.
+        """
+        wanted = np.flatnonzero(self.program.targets > 0.0)
+        net, size = self.net_output(activity)
+        target, doubt = self.program.targets[wanted], (self.row_guard * size)[wanted]
+        net = net[wanted]
+        open_rows = wanted[(net - doubt) / target <= ((net + doubt) / target).min(initial=np.inf)]
+        entries = int((self.output.row_count[open_rows] + self.input.row_count[open_rows]).sum())
+        if not open_rows.size or entries > EXACT_ENTRIES:
+            return 0.0
+        exact = [self._exact_balance(int(i), activity, 0.0, 0.0) / self.program.targets[i] for i in open_rows]
+        return down(down(min(exact)))
+
     def _limits(self, x: FloatArray) -> tuple[float, str]:
         """(largest relative excess over a resource limit that is real or cannot be excluded, its name)."""
         program, worst = self.program, (0.0, "")
