@@ -131,7 +131,7 @@ def test_regions_from_several_economies(place: Path) -> None:
         (SMALL + "[limits.HOURS]\nat_most = 1.0\nover = 'total'\n", "speaks of years"),
         (
             SMALL + "[limits.HOURS]\nat_most = 1.0\nover = 'sum'\n",
-            "over = 'sum' is unknown; expected 'each' or 'total'",
+            "'sum' is unknown; expected 'each' or 'total'",
         ),
         (SMALL + "[limits.HOURS]\nat_most = 1.0\nper = 'region'\n", "per = 'region' needs \\[regions\\]"),
         (SMALL + "[trade]\n", "\\[trade\\] needs \\[regions\\]"),

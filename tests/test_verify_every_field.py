@@ -135,7 +135,7 @@ def test_every_leaf_of_plan_json(saved: Any, tmp_path: Path, kind: str) -> None:
         value = whole
         for key in path:
             value = value[key]
-        for other in changed(value):
+        for other in changed(value)[: 1 if kind in LARGE else None]:
             record = copy.deepcopy(whole)
             place = record
             for key in above:

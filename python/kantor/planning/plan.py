@@ -82,14 +82,11 @@ class Plan:
                 f"objective: got {self.objective!r}, expected MaxScale(), Harmony(), MinimiseUse(...), ..."
             )
         changed, technology = (economy if self.economy is not economy else None), self.economy.technology
-        single, each, shares = (
-            self.economy,
-            getattr(self.objective, "each", None),
-            getattr(self.objective, "shares", None),
-        )
+        single, aim = self.economy, self.objective
+        each, shares = (aim.each, aim.shares) if isinstance(aim, MaxScale) else (None, None)
         self.economy, wanted, limits = enlarged(single, wanted, horizon, each, shares, limits)
         if horizon is not None:
-            self.objective = year_by_year(self.objective, single, horizon, self.economy)
+            self.objective = year_by_year(aim, single, horizon, self.economy)
         self.targets = self.economy.demand(wanted).rename("target")
         self.name = name or f"{self.economy.name}, {self.objective.name}"
         self.notes: list[str] = []

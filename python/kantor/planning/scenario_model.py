@@ -135,8 +135,7 @@ def _storage(scenario: Scenario, eco: Economy) -> Storage | None:
     products: Any = table.products
     labels = eco.products
     if isinstance(products, list):
-        at = [find_label(text, eco.products, where) for text in products]
-        products = labels = eco.products[eco.products.get_indexer(at)]
+        products = labels = labelled(dict.fromkeys(products, 0.0), eco.products, where).index
     elif products != "all":
         raise ProblemError(f"{where} = {products!r}: expected 'all' or a list of products")
     return Storage(
@@ -186,8 +185,8 @@ def joined(scenario: Scenario, economy: Economy | None = None) -> Economy:
         regions, observed = {}, None
         for name, source in (table.economies or {}).items():
             regions[name] = load_economy(scenario.beside(source))
-    name = scenario.document.name if economy is None or economy.name is None else economy.name
-    world = join_regions(regions, _trade(scenario, regions, observed), name or "regions")
+    name = scenario.name if economy is None else economy.name
+    world = join_regions(regions, _trade(scenario, regions, observed), name)
     # The trade of the base year is part of its use, also where none is allowed.
     return world if economy is None else world.replace(reference_use=world.use(world.activity))
 
@@ -199,12 +198,12 @@ def _trade(scenario: Scenario, regions: dict[str, Economy], observed: pd.Series 
     if table is None:
         return None
     products = next(iter(regions.values())).products
-    limits = None
-    if table.at_most is not None:
-        limits = {
-            (str(pair[0]), str(pair[1])): flows.droplevel([0, 1]) * table.at_most
-            for pair, flows in (observed if observed is not None else pd.Series(dtype=float)).groupby(level=[0, 1])
-        }
+    limits: dict[tuple[str, str], pd.Series] | None = None
+    if table.at_most is not None and observed is not None:
+        limits = {}
+        for key, flows in observed.groupby(level=[0, 1]):
+            source, target = key  # type: ignore[misc,str-unpack]
+            limits[str(source), str(target)] = flows.droplevel([0, 1]) * table.at_most
     where = f"{scenario.path}, trade"
     return Trade(
         goods="all"
@@ -231,6 +230,7 @@ def _transport(scenario: Scenario, table: TradeTable, products: pd.Index) -> dic
     listed = scenario.table(table.transport, "trade.transport", levels=3)
     where = f"{scenario.path}, trade.transport: {table.transport}"
     found = {}
+    pair: Any
     for pair, rows in listed.groupby(level=[0, 1]):
         amounts = dict(zip(map(str, rows.index.get_level_values(2)), rows.iloc[:, 0], strict=True))
         found[str(pair[0]), str(pair[1])] = labelled(amounts, products, where)
