@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from ..solvers.dispatch import ProgramSolution, solve_program
 from ..solvers.productive import check_productive
 from ..solvers.program import PlanningProgram
 from ..solvers.rigour import gamma
+from ..solvers.solution import Status
 from .limits import Bound, Limit, ResolvedLimit, resolve_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
@@ -197,6 +200,7 @@ class Plan:
         iteration_limit: int | None = None,
         warm_start: PlanResult | None = None,
         on_progress: Callable[[dict[str, float]], object] | None = None,
+        elastic: bool | Mapping[Any, float] = False,
     ) -> PlanResult:
         """Compute the plan and its proof.
 
@@ -207,9 +211,17 @@ class Plan:
         time_limit_s, iteration_limit : the best plan so far and its proved gap are returned when one is reached.
         warm_start : a result of the same or a similar plan to start from; products and techniques must be the same.
         on_progress : called with a dict of numbers at every check.
+        elastic : plan anyway where no plan exists, with the bounds of the least relaxation (:meth:`relaxed`), which
+            the notes of the result name; True, or weights as :meth:`diagnose` takes them.
 
         Not converging, or an infeasible plan, is a status of the result, never an exception.
         """
+        if elastic:
+            result = self.solve(tolerance, method, backend, time_limit_s, iteration_limit, warm_start, on_progress)
+            if result.status is not Status.PRIMAL_INFEASIBLE:
+                return result
+            easier = self.relaxed(elastic if isinstance(elastic, Mapping) else None, tolerance)
+            return easier.solve(tolerance, method, backend, time_limit_s, iteration_limit, None, on_progress)
         started = time.perf_counter()
         time_limit_s = None if time_limit_s == float("inf") else time_limit_s
         program = self.compile()
@@ -257,11 +269,54 @@ class Plan:
             capacity_rents=np.zeros(len(activity)),
         )
 
-    def diagnose(self, tolerance: float = 1e-6) -> Diagnosis:
-        """Why no plan exists: the limits and targets in conflict, and the least relaxation that makes one possible."""
+    def diagnose(self, tolerance: float = 1e-6, weights: Mapping[Any, float] | None = None) -> Diagnosis:
+        """Why no plan exists: the limits and targets in conflict, and the least relaxation that makes one possible.
+
+        weights : what one hundred per cent of change of a limit, capacity or target count in that relaxation: mapping
+            from its name, from (kind, name), or from a kind ("at most", "at least", "capacity", "target") to a number
+            > 0, or inf for what may not give way. Default: 1 for limits and capacities; targets give way only if named
+            here, or if nothing else can.
+        """
         from .diagnose import diagnose
 
-        return diagnose(self, tolerance)
+        return diagnose(self, tolerance, weights)
+
+    def relaxed(self, weights: Mapping[Any, float] | None = None, tolerance: float = 1e-6) -> Plan:
+        """This plan with the bounds of its least relaxation, or itself where it is possible as it is.
+
+        ``weights`` as in :meth:`diagnose`. Raises ProblemError where nothing that may give way makes a plan possible.
+        """
+        from .diagnose import relaxed
+
+        return relaxed(self, weights, tolerance)
+
+    def with_changed(self, targets: pd.Series, capacities: pd.Series, bounds: Mapping[tuple[str, str], float]) -> Plan:
+        """A copy with these targets and capacities in full, and other bounds by ("at most" or "at least", limit)."""
+        other = copy.copy(self)
+        for cached in ("base_activity", "base_use"):
+            other.__dict__.pop(cached, None)
+        other.targets, other.capacities, other.scenario = targets, capacities, None
+        other.notes = list(self.notes)
+        other.compiled = self.objective.compile(self.economy, targets.to_numpy())
+        base = other.base_use
+        other.limits = []
+        for limit in self.limits:
+            sides = {"at_most": limit.upper, "at_least": limit.lower}
+            sides |= {
+                side: bounds[side.replace("_", " "), limit.name]
+                for side in sides
+                if (side.replace("_", " "), limit.name) in bounds
+            }
+            stated = {
+                side: bound if (side.replace("_", " "), limit.name) in bounds else limit.stated[side]
+                for side, bound in sides.items()
+                if np.isfinite(bound)
+            }
+            use = limit.base if base is None else float(base[limit.indicator])
+            other.limits.append(
+                replace(limit, base=use, upper=sides["at_most"], lower=sides["at_least"], stated=stated)
+            )
+        return other
 
     def __repr__(self) -> str:
         return f"<Plan {self.name!r}: {self.objective.name}, {len(self.limits)} limits, {self.economy!r}>"
