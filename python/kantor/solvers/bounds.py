@@ -24,6 +24,7 @@ from .rigour import flush
 
 SWEEPS = (0, 1, 3, 12, 32)  # between two evaluations: 48 sweeps in all
 _CUTS = 30
+_HOPS = 30  # conversions one after another
 _AT_CAPACITY = 1e-6
 _ENOUGH = 0.02  # sweeps end when the gap is this share of the tolerance
 
@@ -175,12 +176,10 @@ class BoundSearch:
     def sweep(self, prices: FloatArray, point: DualPoint, full: np.ndarray[Any, Any]) -> FloatArray:
         """T(p), less a margin for rounding, over techniques that are not full; other goods keep their price."""
         program, evaluator = self.program, self.evaluator
-        excess, guard, full_cost = evaluator.column_excess(prices, point.rents, point.floor_rents, self.cost)
+        excess, guard, _ = evaluator.column_excess(prices, point.rents, point.floor_rents, self.cost)
         order, starts, goods = self._by_good
         own = program.own_output
         margin = np.maximum(2.5, INTERIOR / np.maximum(evaluator.column_guard, 1e-300)) * guard
-        # One good turned into another for nothing needs no margin, and two that turn back could not both have one.
-        margin[self._conversions & (full_cost == 0.0)] = 0.0
         # cost + A'p = B'p - excess, and B'p is p_own B for a technique with one product.
         unit = np.full(own.shape, np.inf)
         at = self._choosable(full)
@@ -189,22 +188,40 @@ class BoundSearch:
         new = prices.copy()
         choose = np.isfinite(least)
         new[goods[choose]] = np.maximum(least[choose], 0.0)
-        return flush(np.where(program.targets < 0.0, np.minimum(new, prices), new))
+        return self._levelled(flush(np.where(program.targets < 0.0, np.minimum(new, prices), new)), point)
+
+    def _levelled(self, prices: FloatArray, point: DualPoint) -> FloatArray:
+        """Prices lowered to those of the goods that a good can be had from for nothing, exactly.
+
+        Both ways such a conversion leaves no room between two prices, so no margin for rounding could be kept.
+        """
+        made_from = self._free_conversions(point)
+        if made_from is None:
+            return prices
+        good, source = made_from
+        for _ in range(_HOPS):
+            before = prices.copy()
+            np.minimum.at(prices, good, before[source])
+            if (prices == before).all():
+                break
+        return prices
+
+    def _free_conversions(self, point: DualPoint) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+        """(goods made, goods used) of the conversions that cost nothing at these rents; None if there are none."""
+        at = np.flatnonzero(self.evaluator.conversions & (self.cost == 0.0))
+        if at.size:
+            paid = self.program.resource_use[(point.rents != 0.0) | (point.floor_rents != 0.0)]
+            at = at[np.bincount(paid.indices, minlength=self.cost.size)[at] == 0]
+        if not at.size:
+            return None
+        used = self.program.input[:, at].tocsc()
+        return self.program.producer_of[at], used.indices
 
     def _choosable(self, full: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return (self.program.producer_of >= 0) & ~full
 
     def _unit_cost(self, point: DualPoint) -> FloatArray:
         return self.full_cost(point) + self.program.input.T @ point.prices
-
-    @cached_property
-    def _conversions(self) -> np.ndarray[Any, Any]:
-        """(m,) techniques that make one unit of one good from one unit of another and from nothing else."""
-        program, evaluator = self.program, self.evaluator
-        single = (evaluator.output.column_count == 1) & (evaluator.input.column_count == 1)
-        used = np.bincount(program.input.indices, weights=program.input.data, minlength=program.shape[1])
-        made = np.bincount(program.output.indices, weights=program.output.data, minlength=program.shape[1])
-        return single & (used == 1.0) & (made == 1.0)
 
     @cached_property
     def _by_good(self) -> tuple[Any, Any, Any]:

@@ -173,6 +173,17 @@ class Evaluator:
 
     # ---- dual --------------------------------------------------------------------------------------------------
     @cached_property
+    def conversions(self) -> np.ndarray[Any, Any]:
+        """(m,) techniques that make one unit of one good out of one unit of another: shipments, most of them."""
+        single = (self.output.column_count == 1) & (self.input.column_count == 1)
+        if not single.any():
+            return single
+        m = single.size
+        for part in (self.output.matrix, self.input.matrix):
+            single &= np.bincount(part.indices, weights=part.data, minlength=m) == 1.0
+        return single
+
+    @cached_property
     def implied_capacity(self) -> FloatArray:
         """(m,) X_j: the capacity, or what a resource with no negative use and a limit allows: min_k b_k / R_kj."""
         program = self.program
@@ -198,7 +209,10 @@ class Evaluator:
         else:
             full, size = self.use.transposed_times(rents)
             full, size = cost + full, np.abs(cost) + size
-        return made - used - full, self.column_guard * (made_size + used_size + size), full
+        excess, guard = made - used - full, self.column_guard * (made_size + used_size + size)
+        # The difference of two prices has the right sign, so a conversion that costs nothing needs no guard.
+        guard[self.conversions & (size == 0.0) & (excess <= 0.0)] = 0.0
+        return excess, guard, full
 
     def bound(self, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray) -> BoundCheck:
         """What the dual point proves: a lower bound of the cost ("use"), an upper bound of t or of the utility."""

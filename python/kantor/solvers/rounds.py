@@ -195,7 +195,8 @@ class LpRounds:
         row_lower[:n] += share * (throughput + np.abs(row_lower[:n]))
         cost = lp.c.copy()
         _, guard, _ = evaluator.column_excess(dual.prices, dual.rents, dual.floor_rents, program.cost)
-        cost[:m] -= share * guard / evaluator.column_guard
+        # Conversions both ways are circles that any gain would run for ever.
+        cost[:m] -= np.where(evaluator.conversions, 0.0, share * guard / evaluator.column_guard)
         return replace(lp, row_lower=row_lower, c=cost)
 
     # ---- pieces -------------------------------------------------------------------------------------------------
