@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from kantor.solvers.dispatch import ProgramSolution, solve_program
+from kantor.solvers.dispatch import solve_program
 from kantor.solvers.exact import optimal_basis
 from kantor.solvers.options import StoppingCriteria
 from kantor.solvers.problem import SeparableTerms, TermKind
 from kantor.solvers.program import PlanningProgram, to_linear_program
+from kantor.solvers.program_solution import ProgramSolution
 from kantor.solvers.rational import vertex
 from kantor.solvers.solution import Status
 from kantor.solvers.utilities import utility

@@ -8,10 +8,11 @@ import pytest
 
 from kantor.errors import OptionError, ProblemError
 from kantor.solvers import rounds
-from kantor.solvers.dispatch import ProgramSolution, solve_program
+from kantor.solvers.dispatch import solve_program
 from kantor.solvers.evaluate import Evaluator
 from kantor.solvers.problem import SeparableTerms, TermKind
 from kantor.solvers.program import PlanningProgram
+from kantor.solvers.program_solution import ProgramSolution
 from kantor.solvers.solution import NotOptimal, Status
 
 _spec = importlib.util.spec_from_file_location("random_programs", Path(__file__).with_name("random_programs.py"))

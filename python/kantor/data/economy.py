@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError, suggest
-from .labels import aligned, as_index, fold, numbers, positions, resolve, show, show_some
+from .labels import aligned, as_index, fold, numbers, positions, resolve, show
 from .matrix import as_csr, as_frame, is_identity
 
 
@@ -396,23 +396,6 @@ class Economy:
 
     def describe(self) -> str:
         """A few lines of text: size, units, indicators, demand categories, technologies, notes, licence."""
-        n, m, nnz = self.n_goods, self.n_techniques, self.input_coefficients.nnz
-        lines = [repr(self), f"inputs    {nnz:,} of {n * m:,} cells ({100 * nnz / (n * m):.2g} %)"]
-        unit = self.unit if isinstance(self.unit, str) else show_some(pd.unique(self.unit), 4)
-        lines.append(f"unit      {unit or 'not given'}")
-        named = {target: alias for alias, target in reversed(self.aliases.items())}
-        texts = []
-        for label, its_unit in self.indicator_units.items() if self.indicator_units is not None else ():
-            alias = f" = {named[label]}" if label in named else ""
-            texts.append(f"{label}{alias}" + (f" [{its_unit}]" if its_unit else ""))
-        lines.append("uses      " + (", ".join(texts) or "none"))
-        lines.append("demand    " + (show_some(self.final_demand.columns, 8) or "none"))
-        if len(self.technologies) > 1:
-            lines.append(f"tables    {', '.join(self.technologies)}; in use: {self.technology}")
-        finite = int(np.isfinite(self.capacities).sum()) if self.capacities is not None else 0
-        if finite:
-            lines.append(f"capacity  {finite:,} of {m:,} techniques are bounded")
-        lines += [f"note      {note}" for note in self.notes]
-        if self.licence:
-            lines.append(f"licence   {self.licence}")
-        return "\n".join(lines)
+        from .describe import describe
+
+        return describe(self)

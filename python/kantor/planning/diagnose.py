@@ -23,9 +23,10 @@ import scipy.sparse as sp
 
 from ..data.labels import show_some
 from ..errors import ProblemError
-from ..solvers.dispatch import ProgramSolution, solve_program
+from ..solvers.dispatch import solve_program
 from ..solvers.leontief import values
 from ..solvers.program import PlanningProgram
+from ..solvers.program_solution import ProgramSolution
 from ..solvers.solution import Status
 from .advice import in_words, way_out
 from .relax import (

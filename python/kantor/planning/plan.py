@@ -18,9 +18,10 @@ from ..data.economy import Economy
 from ..data.labels import show, show_some
 from ..errors import OptionError, ProblemError
 from ..modelling.horizon import Horizon
-from ..solvers.dispatch import ProgramSolution, solve_program
+from ..solvers.dispatch import solve_program
 from ..solvers.productive import check_productive
 from ..solvers.program import PlanningProgram
+from ..solvers.program_solution import ProgramSolution
 from ..solvers.rigour import gamma
 from ..solvers.solution import Status
 from .limits import Bound, Limit, ResolvedLimit, resolve_limits

@@ -21,9 +21,10 @@ import scipy.sparse as sp
 
 from ..data.labels import show
 from ..errors import OptionError, suggest
-from ..solvers.dispatch import ProgramSolution, solve_program
+from ..solvers.dispatch import solve_program
 from ..solvers.problem import FloatArray
 from ..solvers.program import PlanningProgram
+from ..solvers.program_solution import ProgramSolution
 from ..solvers.solution import Status
 
 if TYPE_CHECKING:

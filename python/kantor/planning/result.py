@@ -23,7 +23,7 @@ from .limits import ResolvedLimit, unit_of
 from .objectives import positions
 
 if TYPE_CHECKING:
-    from ..solvers.dispatch import ProgramSolution
+    from ..solvers.program_solution import ProgramSolution
     from .plan import Plan
 
 # A bound counts as reached when its relative slack is below this and it carries a rent (see bottlenecks).

@@ -21,11 +21,12 @@ import scipy.sparse as sp
 from ..backends import get_backend
 from ..errors import ProblemError
 from .certificate import relative_gap
-from .dispatch import ProgramSolution, solve_program
+from .dispatch import solve_program
 from .evaluate import Evaluator
 from .mix import least_output, one_sided_solve
 from .problem import FloatArray
 from .program import Kind, PlanningProgram
+from .program_solution import ProgramSolution
 from .rigour import gamma
 from .slots import GuardedSlots, SlotMatrix
 from .solution import SolveInfo, Status

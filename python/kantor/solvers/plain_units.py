@@ -29,7 +29,7 @@ from .repair import PlanPoint
 from .rounds import Start
 
 if TYPE_CHECKING:
-    from .dispatch import ProgramSolution
+    from .program_solution import ProgramSolution
 
 _ENTRIES = (1e-10, 1e10)  # matrices whose entries are in here, and vectors
 _AMOUNTS = (1e-13, 1e16)  # with entries in here, are left alone
