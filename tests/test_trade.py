@@ -79,6 +79,16 @@ def test_observed_trade_closes_every_balance():
     assert world.use(world.activity)["hours"] == pytest.approx(eco.use(eco.activity)["hours"])
 
 
+def test_a_sector_that_made_nothing_makes_nothing():
+    eco = mrio()
+    A, x = eco.A.toarray(), eco.activity.to_numpy().copy()
+    A[:, 0] = A[0, :] = x[0] = 0.0
+    regions, shipments = kt.regions_of(eco.replace(input_coefficients=A, activity=pd.Series(x, eco.products)))
+    world = kt.join_regions(regions, kt.Trade(observed=shipments))
+    assert world.capacities[("N", "s0")] == 0.0
+    assert np.isinf(world.capacities[("N", "s1")])
+
+
 def test_balanced_trade_is_a_limit():
     regions, shipments = kt.regions_of(mrio())
     world = kt.join_regions(regions, kt.Trade(observed=shipments))

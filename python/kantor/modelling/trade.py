@@ -270,7 +270,8 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
 
     The technique of a sector in region r needs product i wherever it comes from,
     ``A_r[i, j] = sum_k A[(k, i), (r, j)]``, and final demand of r for i is that for i of all origins. What was
-    delivered from k to r, to its industries and its final demand, is the observed shipment.
+    delivered from k to r, to its industries and its final demand, is the observed shipment. A sector that made nothing
+    has no technique to go by, and coefficients of zero would make its product from nothing: its capacity is zero.
 
     Returns (region -> Economy, Series of shipments by (from, to, product)), for :func:`join_regions` with
     ``Trade(observed=...)``.
@@ -286,6 +287,9 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
     if not eco.products.equals(pd.MultiIndex.from_product([regions, sectors])):
         raise ProblemError(f"{eco.name!r}: not every region has the same sectors in the same order")
     A, x = sp.csc_array(eco.input_coefficients), eco.activity.to_numpy()
+    assert eco.capacities is not None  # the economy fills them in
+    empty = (x <= 0) & (np.diff(A.indptr) == 0)
+    largest = np.where(empty, 0.0, eco.capacities.to_numpy())
     fold = sp.csr_array(sp.kron(np.ones((1, G)), sp.eye_array(n)))
     economies: dict[str, Economy] = {}
     flows: dict[tuple[str, str, Any], float] = {}
@@ -303,6 +307,7 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
             intensities=pd.DataFrame(eco.intensities.to_numpy()[:, own], eco.intensities.index, labels),
             final_demand=pd.DataFrame(fold @ demanded, labels, [show(label[1:]) for label in mine]),
             activity=pd.Series(x[own], labels),
+            capacities=pd.Series(largest[own], labels),
             unit=eco.unit if isinstance(eco.unit, str) else pd.Series(eco.unit.to_numpy()[own], labels),
             indicator_units=eco.indicator_units,
             aliases=dict(eco.aliases),

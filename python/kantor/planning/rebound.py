@@ -14,6 +14,9 @@ import numpy as np
 from .intervals import UNIT, FloatArray, Interval, LongArray, down, exactly, inner, product, scaled, up
 from .recheck import EXACT_ENTRIES, Multipliers, Problem, Utility, given, summed
 
+# A column's largest possible earnings, relative to the bound, that count as none.
+_NOTHING = 1e-12
+
 
 @dataclass(frozen=True)
 class DualCheck:
@@ -49,8 +52,11 @@ def check_multipliers(problem: Problem, m: Multipliers) -> DualCheck:
         _paid_bound(problem, m, True, worth, full, limits + inner(m.capacity_rents, problem.capacity), largest, none),
     ]
     size = np.abs(made.high) + np.abs(used.high) + np.abs(full.high)
-    relative = np.maximum((worth - full).high, 0) / np.where(size > 0, size, 1)
+    excess = np.maximum((worth - full).high, 0)
     bound = max(candidates) if problem.kind == "use" else min(candidates)
+    # Where all that a column could ever earn is nothing to the bound, its prices are rounding of zero.
+    nothing = boxed & (excess * np.where(boxed, largest, 0) <= _NOTHING * abs(bound))
+    relative = np.where(nothing, 0, excess / np.where(size > 0, size, 1))
     return DualCheck(bound, float(relative.max(initial=0)), int(relative.argmax()) if relative.size else 0)
 
 
