@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import kantor as kt
 import plan_folders
+from kantor.cli.app import app
+from kantor.data.datasets import data_folder
 from kantor.errors import KantorError
 from kantor.planning.scenario import build, load_scenario, parse_scenario
+from kantor.report.spans import reached
 
 SMALL = '[economy]\nsource = "small"\n'
 WORLD = '[economy]\nsource = "world"\n[regions]\n'
@@ -180,3 +184,45 @@ def test_a_cell_with_text_is_named(place: Path) -> None:
     (place / "needs.csv").write_text("asset,grain,iron,cloth\nmachines,0.5,much,0.4\n")
     with pytest.raises(KantorError, match=r"needs\.csv: row 'machines', column 'iron' is 'much', expected a number"):
         plan(place, SMALL + "[horizon]\nyears = 2\n" + CAPITAL)
+
+
+def test_the_packaged_five_year_plan(tmp_path: Path) -> None:
+    """Cockshott's published numbers from the packaged files, on the command line, with the years in words."""
+    run = CliRunner().invoke(app, ["plan", "four_goods_five_years", "-o", str(tmp_path / "plan"), "--report"])
+    assert run.exit_code == 0, run.output
+    assert "Targets reached by year" in run.stdout
+    result = kt.load_plan(tmp_path / "plan")
+    assert result.objective == pytest.approx(7.33645, abs=6e-6)
+    shares = reached(result, "year")["mean"]
+    assert shares.to_numpy() == pytest.approx([0.159221, 1.75043, 1.75259, 1.71516, 1.95906], abs=6e-5)
+    assert "Years and regions" in (tmp_path / "plan" / "report.html").read_text()
+    assert kt.verify_plan(tmp_path / "plan").ok
+
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", [f for f in EXAMPLES if "years" in f.stem], ids=lambda f: f.stem)
+def test_examples_over_years_can_be_built(file: Path) -> None:
+    """Their tables fit their data sets; the one that is small is solved and verified."""
+    scenario = load_scenario(file)
+    try:
+        data_folder(scenario.document.economy.source)
+    except KantorError as error:
+        pytest.skip(str(error))
+    if "wiod" in file.stem:
+        assert scenario.single.n_goods == 41 * 35
+        return
+    made = build(scenario)
+    assert made.targets.index.names[:2] == ["year", "account"]
+    if "sweden" in file.stem:
+        assert made.solve(1e-6).certified
+
+
+def test_shares_by_year_and_region(place: Path) -> None:
+    text = plan_folders.TRADE.replace('[objective]\neach = "year"\n', "")
+    result = plan(place, text).solve(1e-6)
+    for level, labels in (("year", [1, 2]), ("region", ["N", "S"])):
+        table = reached(result, level)
+        assert table.index.tolist() == labels
+        assert table["least"].to_numpy() == pytest.approx([result.objective] * 2)

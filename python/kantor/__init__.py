@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .modelling.trade import Trade as Trade
     from .modelling.trade import join_regions as join_regions
     from .modelling.trade import regions_of as regions_of
+    from .planning.compare import compare_plans as compare_plans
     from .planning.folder import load_plan as load_plan
     from .planning.limits import Limit as Limit
     from .planning.objectives import Harmony as Harmony
@@ -89,6 +90,7 @@ _HOME = {
     "balance_supply_use": "data.balancing.supply_use",
     "balance_table": "data.balancing.table",
     "check_productive": "solvers.productive",
+    "compare_plans": "planning.compare",
     "contents": "analysis.contents",
     "decompose": "analysis.decomposition",
     "expand": "data.generators",

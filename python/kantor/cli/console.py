@@ -99,7 +99,7 @@ def plain(value: Any) -> Any:
 
 def label(key: Any) -> str:
     """Words for one label of a table: levels of a MultiIndex joined with ' / '."""
-    return " / ".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
+    return " / ".join(str(part) for part in key if part != "") if isinstance(key, tuple) else str(key)
 
 
 def print_table(

@@ -10,6 +10,7 @@ import typer
 
 from ..report.labels import entries, leading, of_each_sector, records
 from ..report.numbers import amount, change, counted, exact, percent
+from ..report.spans import LEVELS, reached
 from .console import label, print_table
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def print_plan(result: PlanResult) -> None:
         typer.echo(line)
     if not math.isfinite(result.objective):
         return
+    for level in LEVELS:
+        _print_reached(result, level)
     _print_limits(result)
     _print_bottlenecks(result)
     _print_prices(result)
@@ -51,6 +54,17 @@ def work(info: SolveInfo) -> str:
     """Words for method, iterations and backend."""
     count = f", {info.iterations:,} iterations" if info.iterations else ""
     return f"method {info.method}{count}, backend {info.backend}"
+
+
+def _print_reached(result: PlanResult, level: str) -> None:
+    table = reached(result, level)
+    if len(table) < 2:
+        return
+    table = table.sort_values("mean", kind="stable") if level != "year" else table
+    rows = [(str(key), percent(float(row["least"])), percent(float(row["mean"]))) for key, row in records(table)]
+    more = f", the {2 * TOP} least served of {len(rows)}" if len(rows) > 2 * TOP and level != "year" else ""
+    shown = rows[: 2 * TOP] if more else rows
+    print_table(f"Targets reached by {level}{more}", (level, "least", "mean by value"), shown)
 
 
 def _print_limits(result: PlanResult) -> None:

@@ -43,7 +43,7 @@ def packaged_economies() -> dict[str, Path]:
     """Name -> folder of the economies that ship with kantor.
 
     >>> sorted(packaged_economies())
-    ['eu_2006', 'us_2012']
+    ['eu_2006', 'four_goods', 'us_2012']
     """
     return {path.parent.name: path.parent for path in sorted(EXAMPLES.glob("*/economy.toml"))}
 
@@ -109,6 +109,7 @@ def load_economy(name_or_path: str | Path, **options: Any) -> Economy:
     ======================== ==================================================================== ====================
     us_2012                  United States 2012, 23 sectors, packaged
     eu_2006                  European Union 2006, five sectors, packaged
+    four_goods               Cockshott's four goods, packaged
     us_useeio_2012_411       United States 2012, 411 sectors, 23 indicators                       technology="total",
                                                                                                   "domestic"
     sweden_scb_sut_2008_2016 Sweden, supply and use, 59 products x 59 industries; also "sweden"    year=2015,

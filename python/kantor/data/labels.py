@@ -16,12 +16,12 @@ LARGEST = 1e100
 
 
 def show(label: object) -> str:
-    """One label as text; a label of several levels is joined with " / ".
+    """One label as text; a label of several levels is joined with " / ", without levels that are empty.
 
     >>> show(("Sweden", "Mining"))
     'Sweden / Mining'
     """
-    return " / ".join(str(part) for part in label) if isinstance(label, tuple) else str(label)
+    return " / ".join(str(part) for part in label if part != "") if isinstance(label, tuple) else str(label)
 
 
 def show_some(labels: Iterable[object], limit: int = 5) -> str:

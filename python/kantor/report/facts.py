@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ..data.labels import show
 from .numbers import amount
 from .page import Markup
 
@@ -34,7 +35,7 @@ class Facts:
 
     def name(self, label: Any) -> Markup:
         """Words for the label of a product or technique: its name with the code in small print, or the code."""
-        code = " / ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+        code = show(label)
         names = self.result.names
         words = code if names is None else str(names.get(label, code))
         return Markup(escape(code) if words == code else f"{escape(words)} <small>{escape(code)}</small>")

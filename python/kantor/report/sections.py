@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from ..solvers.solution import Status
 from . import svg
-from .facts import TOP, Facts
+from .facts import BARS, TOP, Facts
 from .labels import records
 from .numbers import amount, change, counted, exact, percent, quantity
 from .page import Cell, Markup, paragraph, section, table, tiles
 from .products import activities, consumption, prices
+from .spans import LEVELS, reached
 
 if TYPE_CHECKING:
     from ..planning.limits import ResolvedLimit
@@ -118,6 +121,30 @@ def _other_use(facts: Facts) -> str:
     return f"<details><summary>{counted(len(rows), 'indicator')} without a limit</summary>{inner}</details>"
 
 
+def spans(facts: Facts) -> str:
+    """How far the targets are reached in every year and region."""
+    parts = []
+    for level in LEVELS:
+        found = reached(facts.result, level) if facts.made else pd.DataFrame()
+        if len(found) > 1:
+            largest = max(float(found["least"].max()), 1.0)
+            rows: list[Sequence[Cell]] = [
+                (
+                    str(key),
+                    Markup(svg.bar(float(row["least"]), largest, mark=1.0)),
+                    percent(float(row["least"])),
+                    percent(float(row["mean"])),
+                )
+                for key, row in records(found)
+            ]
+            head, words = (
+                (level, "", "least", "mean"),
+                f"Share of the targets delivered, by {level}; the mean is by value",
+            )
+            parts.append(table(head, rows, caption=words, classes=BARS))
+    return section("Years and regions", *parts) if parts else ""
+
+
 def bottlenecks(facts: Facts) -> str:
     """What binds and what relaxing it would bring."""
     if not facts.made:
@@ -190,6 +217,7 @@ def _seconds(result: PlanResult) -> str:
 SECTIONS: tuple[Callable[[Facts], str], ...] = (
     head,
     certificate,
+    spans,
     limits,
     bottlenecks,
     consumption,
