@@ -31,9 +31,11 @@ from .rounds import Start
 if TYPE_CHECKING:
     from .program_solution import ProgramSolution
 
-_ENTRIES = (1e-10, 1e10)  # matrices whose entries are in here, and vectors
-_AMOUNTS = (1e-13, 1e16)  # with entries in here, are left alone
-_STEPS = 200
+# A program is left alone whose outputs are in the first range, the largest use of every resource, too, no input above
+# it, and all amounts in the second. Small inputs are no matter of units: the output beside them says what a unit is.
+_ENTRIES = (1e-10, 1e10)
+_AMOUNTS = (1e-13, 1e16)
+_STEPS, _WORK = 200, 2e9  # of least squares; at most so many entries times steps
 
 Exponents = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -53,9 +55,17 @@ class PlainUnits:
 
         Goods keep their units where a utility values them: its parameters have powers of them.
         """
-        matrices = (program.output, program.input, program.resource_use)
-        amounts = [program.targets, program.cost, program.capacity, program.resource_upper, program.resource_lower]
-        if all(_inside(m.data, _ENTRIES) for m in matrices) and all(_inside(v, _AMOUNTS) for v in amounts):
+        use = program.resource_use
+        most_used = abs(use).max(axis=1).toarray().ravel() if use.nnz else np.zeros(0)
+        large = [np.array([np.max(np.abs(v), initial=0.0)]) for v in (program.targets, program.cost)]
+        amounts = [*large, program.capacity, program.resource_upper, program.resource_lower]
+        if (
+            _inside(program.output.data, _ENTRIES)
+            and _inside(most_used, _ENTRIES)
+            and all(np.max(m.data, initial=0.0) <= _ENTRIES[1] for m in (program.input, use))
+            and all(np.min(m.data, initial=0.0) >= -_ENTRIES[1] for m in (program.input, use))
+            and all(_inside(v, _AMOUNTS) for v in amounts)
+        ):
             return None
         return PlainUnits(*_balanced(program))
 
@@ -175,7 +185,8 @@ class _Equations:
         coefficients = np.column_stack([np.ones(logs.size), sign])
         number = np.repeat(np.arange(logs.size), 2)
         system = sp.csr_array((coefficients.ravel(), (number, at.ravel())), shape=(logs.size, unknowns + 1))
-        return np.asarray(lsqr(system[:, :unknowns], -logs, iter_lim=_STEPS)[0])
+        steps = int(min(_STEPS, max(10.0, _WORK / max(1, system.nnz))))
+        return np.asarray(lsqr(system[:, :unknowns], -logs, iter_lim=steps)[0])
 
 
 def _scaled(matrix: sp.csr_array, rows: Exponents, columns: Exponents) -> sp.csr_array:
