@@ -40,13 +40,19 @@ if TYPE_CHECKING:
     from .modelling.trade import Trade as Trade
     from .modelling.trade import join_regions as join_regions
     from .modelling.trade import regions_of as regions_of
+    from .planning.combined import LeastChange as LeastChange
+    from .planning.combined import Lexicographic as Lexicographic
+    from .planning.combined import WeightedSum as WeightedSum
     from .planning.compare import compare_plans as compare_plans
     from .planning.folder import load_plan as load_plan
+    from .planning.frontier import frontier as frontier
     from .planning.limits import Limit as Limit
     from .planning.objectives import Harmony as Harmony
     from .planning.objectives import LogUtility as LogUtility
+    from .planning.objectives import Maximise as Maximise
     from .planning.objectives import MaxScale as MaxScale
     from .planning.objectives import MinimiseUse as MinimiseUse
+    from .planning.objectives import NewHarmony as NewHarmony
     from .planning.objectives import PowerUtility as PowerUtility
     from .planning.plan import Plan as Plan
     from .planning.verify import verify_plan as verify_plan
@@ -78,6 +84,12 @@ _HOME = {
     "Limit": "planning.limits",
     "LinearProgram": "solvers.problem",
     "LogUtility": "planning.objectives",
+    "LeastChange": "planning.combined",
+    "Lexicographic": "planning.combined",
+    "WeightedSum": "planning.combined",
+    "frontier": "planning.frontier",
+    "Maximise": "planning.objectives",
+    "NewHarmony": "planning.objectives",
     "MaxScale": "planning.objectives",
     "MinimiseUse": "planning.objectives",
     "Plan": "planning.plan",

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.economy import Economy
-from ..errors import ProblemError
+from ..errors import OptionError, ProblemError
 
 Bound = float | str | None
 
@@ -41,6 +41,8 @@ class Limit:
     unit : if given, must be the indicator's unit; for numbers whose unit should be checked.
     over : in a plan over several years, "each" year by itself or the "total" of all years. With "each", ``at_most`` and
         ``at_least`` may be mappings year -> bound; years they do not name are free.
+    soft : price of one unit beyond the bound, in units of the objective, > 0: more use than ``at_most`` and less than
+        ``at_least`` are then possible and paid for. None: the limit holds.
 
     >>> Limit(at_most="-10%").at_most
     '-10%'
@@ -51,6 +53,11 @@ class Limit:
     at_least: Any = None
     unit: str | None = None
     over: Literal["each", "total"] = "each"
+    soft: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.soft is not None and (isinstance(self.soft, bool) or not (np.isfinite(self.soft) and self.soft > 0)):
+            raise OptionError(f"soft: got {self.soft!r}, expected a price > 0 for each unit beyond the limit")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class CompiledObjective:
 
     kind: "scale", "use" or "utility"; targets (n,): see PlanningProgram; cost (m,); terms on consumption or None.
     ``supply`` (n,) >= 0 is what the outside delivers for nothing (utilities with negative targets), else zero.
-    ``weights`` (n,) are the validated weights of the products, or None where products have none.
+    ``weights`` (n,) are the validated weights of the products, or None where products have none. ``sign``: what is
+    reported is this times the programme's value: -1 for a maximum that is computed as a minimum.
     """
 
     kind: Literal["scale", "use", "utility"]
@@ -46,6 +47,7 @@ class CompiledObjective:
     supply: FloatArray
     offset: float = 0.0
     weights: FloatArray | None = None
+    sign: float = 1.0
 
 
 class Objective(ABC):
@@ -108,7 +110,7 @@ class MaxScale(Objective):
         return "times the targets"
 
 
-class _Utility(Objective):
+class Utility(Objective):
     """Shared by all utilities: ``max sum_i w_i u(C_i / g_i)`` subject to ``N x >= C`` and the limits, C >= 0."""
 
     weights: Weights
@@ -138,7 +140,7 @@ class _Utility(Objective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Harmony(_Utility):
+class Harmony(Utility):
     """Cockshott's harmony: ``max sum_i w_i H(C_i/g_i - 1)``, ``H(s) = s - s^2/2`` for s < 0, ``ln(1 + s)`` for s >= 0.
 
     Missing a target hurts more and more, exceeding it pleases less and less; zero when every target is just met.
@@ -162,7 +164,39 @@ class Harmony(_Utility):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogUtility(_Utility):
+class NewHarmony(Utility):
+    """The other published harmony: ``max sum_i w_i u_i / (kappa + u_i)``, ``u_i = C_i/g_i``.
+
+    Bounded: 1 for endless plenty, ``1/(kappa + 1)`` when a target is just met.
+
+    weights : as in :class:`Harmony`.
+    kappa : > 0; 1.1 in the source.
+
+    Source: Cockshott, "New Harmony" (2023), there of the least u of a year: that is :class:`MaxScale`, since u / (kappa
+    + u) rises with u.
+    """
+
+    weights: Weights = None
+    kappa: float = 1.1
+    name: ClassVar[str] = "new-harmony"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.kappa) and self.kappa > 0):
+            raise OptionError(f"kappa: got {self.kappa!r}, expected a number > 0")
+
+    def _terms(self, terms: SeparableTerms, at: np.ndarray, weight: FloatArray, target: FloatArray) -> float:
+        terms.kind[at], terms.a[at], terms.b[at], terms.e[at] = TermKind.HYPERBOLIC, weight, target, self.kappa
+        return 0.0
+
+    def unit(self, economy: Economy) -> str:
+        return "harmony"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.name, "kappa": self.kappa}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogUtility(Utility):
     """Logarithmic utility of fulfilment: ``max sum_i w_i ln(C_i/g_i + epsilon)``.
 
     With w_i = g_i (base-year expenditure) it is the Cobb-Douglas utility whose demand at base-year prices is g.
@@ -192,7 +226,7 @@ class LogUtility(_Utility):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PowerUtility(_Utility):
+class PowerUtility(Utility):
     """Constant relative risk aversion: ``max sum_i w_i (C_i/g_i)^(1 - sigma)/(1 - sigma)``.
 
     sigma : > 0 and not 1 (that is :class:`LogUtility`). The larger, the more the worst-served products count.
@@ -227,27 +261,12 @@ class PowerUtility(_Utility):
         return {"kind": self.name, "sigma": self.sigma}
 
 
-@dataclass(frozen=True)
-class MinimiseUse(Objective):
-    """Deliver the targets with the least use: ``min sum_k w_k (S x)_k`` subject to ``N x >= y`` and the limits.
-
-    indicator : name, several names, or a mapping name -> weight
-        ``MinimiseUse("labour")`` is least labour; ``MinimiseUse({"labour": 1.2, "co2": 3.6})`` prices each factor, the
-        rectangular choice of technology (Duchin and Levine 2011: ``min pi'F x``).
-    weights : numbers by indicator, or one for all, optional
-        Used with a name or names. Default 1.
-
-    The price of a product is then what it embodies (under labour alone and without limits: its labour value), and the
-    rent of a limit says how much one more unit of it would save.
-
-    >>> MinimiseUse("labour").factors()
-    {'labour': 1.0}
-    """
+class _WeightedUse(Objective):
+    """Shared by the least and the largest weighted sum of indicators."""
 
     indicator: str | Sequence[str] | Mapping[str, float]
-    weights: float | Mapping[str, float] | pd.Series | Sequence[float] | None = None
-    name: ClassVar[str] = "minimise-use"
-    sense: ClassVar[Literal["max", "min"]] = "min"
+    weights: float | Mapping[str, float] | pd.Series | Sequence[float] | None
+    _sign: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
         self.factors()
@@ -257,14 +276,14 @@ class MinimiseUse(Objective):
         if isinstance(self.indicator, Mapping):
             if self.weights is not None:
                 raise OptionError(
-                    "weights: MinimiseUse has them already in its mapping of indicators; give one of the two"
+                    f"weights: {self.name!r} has them already in its mapping of indicators; give one of the two"
                 )
             found = {str(k): v for k, v in self.indicator.items()}
         else:
             names = [self.indicator] if isinstance(self.indicator, str) else [str(k) for k in self.indicator]
             found = dict(zip(names, self._weight_list(names), strict=True))
         if not found:
-            raise OptionError("indicator: MinimiseUse needs at least one")
+            raise OptionError(f"indicator: {self.name!r} needs at least one")
         for name, value in found.items():
             if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
                 raise OptionError(f"weights: {name!r} has weight {value!r}, expected a finite number")
@@ -288,8 +307,8 @@ class MinimiseUse(Objective):
     def compile(self, economy: Economy, targets: FloatArray) -> CompiledObjective:
         cost = np.zeros(len(economy.techniques))
         for name, weight in self.factors().items():
-            cost += weight * economy.indicator(name).to_numpy(dtype=np.float64)
-        return CompiledObjective("use", targets.copy(), cost, None, np.zeros(len(targets)))
+            cost += self._sign * weight * economy.indicator(name).to_numpy(dtype=np.float64)
+        return CompiledObjective("use", targets.copy(), cost, None, np.zeros(len(targets)), sign=self._sign)
 
     def unit(self, economy: Economy) -> str:
         factors = self.factors()
@@ -301,8 +320,48 @@ class MinimiseUse(Objective):
         return {"kind": self.name, "indicator": self.factors()}
 
 
+@dataclass(frozen=True)
+class MinimiseUse(_WeightedUse):
+    """Deliver the targets with the least use: ``min sum_k w_k (S x)_k`` subject to ``N x >= y`` and the limits.
+
+    indicator : name, several names, or a mapping name -> weight
+        ``MinimiseUse("labour")`` is least labour; ``MinimiseUse({"labour": 1.2, "co2": 3.6})`` prices each factor, the
+        rectangular choice of technology (Duchin and Levine 2011: ``min pi'F x``).
+    weights : numbers by indicator, or one for all, optional
+        Used with a name or names. Default 1.
+
+    The price of a product is then what it embodies (under labour alone and without limits: its labour value), and the
+    rent of a limit says how much one more unit of it would save.
+
+    >>> MinimiseUse("labour").factors()
+    {'labour': 1.0}
+    """
+
+    indicator: str | Sequence[str] | Mapping[str, float]
+    weights: float | Mapping[str, float] | pd.Series | Sequence[float] | None = None
+    name: ClassVar[str] = "minimise-use"
+    sense: ClassVar[Literal["max", "min"]] = "min"
+
+
+@dataclass(frozen=True)
+class Maximise(_WeightedUse):
+    """Deliver the targets with the largest use: ``max sum_k w_k (S x)_k`` subject to ``N x >= y`` and the limits.
+
+    For indicators that are wanted, as employment, recycled mass or forest standing; ``indicator`` and ``weights`` as in
+    :class:`MinimiseUse`. Computed as the least of the negative sum.
+
+    >>> Maximise("labour").sense
+    'max'
+    """
+
+    indicator: str | Sequence[str] | Mapping[str, float]
+    weights: float | Mapping[str, float] | pd.Series | Sequence[float] | None = None
+    name: ClassVar[str] = "maximise-use"
+    _sign: ClassVar[float] = -1.0
+
+
 OBJECTIVES: dict[str, type[Objective]] = {
-    kind.name: kind for kind in (MaxScale, Harmony, LogUtility, PowerUtility, MinimiseUse)
+    kind.name: kind for kind in (MaxScale, Harmony, NewHarmony, LogUtility, PowerUtility, MinimiseUse, Maximise)
 }
 
 

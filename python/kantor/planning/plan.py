@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -24,6 +24,8 @@ from ..solvers.program import PlanningProgram
 from ..solvers.program_solution import ProgramSolution
 from ..solvers.rigour import gamma
 from ..solvers.solution import Status
+from .combined import Held, Lexicographic, is_plain, restate_plan
+from .in_order import solve_in_order
 from .limits import Bound, Limit, ResolvedLimit, resolve_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
@@ -51,6 +53,8 @@ class Plan:
     capacities : largest activity by technique (Series, mapping) or for all (array (m,)); it replaces the economy's own
         for the techniques named.
     name : for titles and files.
+    held : results of other objectives that this plan may not fall behind; :class:`Lexicographic` and
+        :func:`kantor.frontier` set them.
 
     Raises
     ------
@@ -75,24 +79,34 @@ class Plan:
         capacities: Any = None,
         name: str | None = None,
         horizon: Horizon | None = None,
+        held: Sequence[Held] = (),
     ) -> None:
         if not isinstance(economy, Economy):
             raise ProblemError(f"economy: got {type(economy).__name__}, expected an Economy")
         wanted: Any = "total" if targets is None else targets
+        self.asked = {"economy": economy, "targets": targets, "limits": limits, "capacities": capacities}
+        self.asked |= {"horizon": horizon, "held": tuple(held)}
         self.economy = economy.for_demand(wanted)
         self.objective = MaxScale() if objective is None else objective
         if not isinstance(self.objective, Objective):
             raise OptionError(
                 f"objective: got {self.objective!r}, expected MaxScale(), Harmony(), MinimiseUse(...), ..."
             )
+        self.in_order = self.objective if isinstance(self.objective, Lexicographic) else None
+        if self.in_order is not None:
+            self.objective = self.in_order.objectives[0]
         changed, technology = (economy if self.economy is not economy else None), self.economy.technology
         single, aim = self.economy, self.objective
         each, shares = (aim.each, aim.shares) if isinstance(aim, MaxScale) else (None, None)
         self.economy, wanted, limits = enlarged(single, wanted, horizon, each, shares, limits)
         if horizon is not None:
             self.objective = year_by_year(aim, single, horizon, self.economy)
+        if not is_plain(self.objective, limits or {}, held):
+            years = () if horizon is None else horizon.named(single)
+            made = restate_plan(self.economy, self.economy.demand(wanted), self.objective, limits or {}, held, years)
+            self.economy, wanted, self.objective, limits = made.economy, made.targets, made.plain, made.limits
         self.targets = self.economy.demand(wanted).rename("target")
-        self.name = name or f"{self.economy.name}, {self.objective.name}"
+        self.name = name or f"{self.economy.name}, {(objective or self.objective).name}"
         self.notes: list[str] = []
         self._no_base = ""
         if changed is not None:
@@ -223,6 +237,9 @@ class Plan:
                 return result
             easier = self.relaxed(elastic if isinstance(elastic, Mapping) else None, tolerance)
             return easier.solve(tolerance, method, backend, time_limit_s, iteration_limit, None, on_progress)
+        if self.in_order is not None:
+            return solve_in_order(self, self.in_order, tolerance, method, backend, time_limit_s, iteration_limit,
+                                  on_progress)  # fmt: skip
         started = time.perf_counter()
         time_limit_s = None if time_limit_s == float("inf") else time_limit_s
         program = self.compile()

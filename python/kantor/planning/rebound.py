@@ -217,6 +217,9 @@ def _conjugate(u: Utility, p: LongArray) -> Interval:
         if u.name == "harmony":
             h = np.where(beta <= 1, -1 - np.log(beta), np.where(beta <= 2, 0.5 - 2 * beta + beta * beta / 2, -1.5))
             terms = w * h
+        elif u.name == "new-harmony":
+            kappa = np.longdouble(u.parameter)
+            terms = w * np.where(beta * kappa < 1, (1 - np.sqrt(np.minimum(beta * kappa, 1))) ** 2, 0)
         elif u.name == "log":
             e = np.longdouble(u.parameter)
             inside = w * (-np.log(beta) - 1 + beta * e)

@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Utility:
-    """sum_i w_i u(C_i/g_i) over the consumed goods; ``name``: "harmony", "log" or "power" with its ``parameter``."""
+    """sum_i w_i u(C_i/g_i) over the consumed goods; ``name``: as in the record of a plan; its ``parameter``."""
 
     name: str
     parameter: float
@@ -183,7 +183,8 @@ def _gain(problem: Problem, net: Interval, through: LongArray, d: FloatArray) ->
         size = inner(np.abs(problem.cost), np.abs(d)).high
         return (max(float(-inner(problem.cost, d).high / size), 0.0) if size > 0 else 0.0), (1.0, nothing)
     utility = given(problem.utility)
-    endless = utility.consumed & (utility.name != "power" or utility.parameter < 1)
+    bounded = utility.name == "new-harmony"
+    endless = utility.consumed & (not bounded) & (utility.name != "power" or utility.parameter < 1)
     share = np.where(endless, net.low / np.where(through > 0, through, 1), 0)
     return max(float(share.max(initial=0)), 0.0), (1.0, nothing)
 
@@ -196,6 +197,8 @@ def _utility_value(u: Utility, consumption: FloatArray) -> tuple[Interval, LongA
         if u.name == "harmony":
             s = ratio - 1
             terms = w * np.where(s < 0, s - s * s / 2, np.log(np.maximum(ratio, 1)))
+        elif u.name == "new-harmony":
+            terms = w * ratio / (np.longdouble(u.parameter) + ratio)
         elif u.name == "log":
             terms = w * np.log(ratio + np.longdouble(u.parameter))
         else:

@@ -28,7 +28,8 @@ from .scenario import Scenario
 
 # The base plan is solved again by another method; its use of an indicator agrees with the stated one to this.
 _BASE_AGREEMENT = 1e-9
-_KINDS = {"max-scale": "scale", "minimise-use": "use", "harmony": "utility", "log": "utility", "power": "utility"}
+_KINDS = {"max-scale": "scale", "minimise-use": "use", "maximise-use": "use"}
+_KINDS |= dict.fromkeys(("harmony", "new-harmony", "log", "power"), "utility")
 
 
 @dataclass(frozen=True)
@@ -233,9 +234,10 @@ def _problem(
         wanted = targets * weights
     elif kind == "use":
         for name, weight in objective["indicator"].items():
-            cost = cost + float(weight) * economy.indicator(name).to_numpy(np.float64)
+            sign = 1.0 if objective["kind"] == "minimise-use" else -1.0
+            cost = cost + sign * float(weight) * economy.indicator(name).to_numpy(np.float64)
     else:
-        parameter = float(objective.get("sigma", objective.get("epsilon", 0.0)))
+        parameter = float(objective.get("sigma", objective.get("epsilon", objective.get("kappa", 0.0))))
         utility = Utility(objective["kind"], parameter, (targets > 0) & (weights > 0), weights, targets)
         supply = np.where(targets < 0, -targets, 0.0)
     use = [economy.indicator(name).to_numpy(np.float64) for name in limits["indicator"]]

@@ -58,6 +58,7 @@ class PlanResult:
     unit : of products and activities, one text or a Series by product
     options : the arguments of the solve
     info : method, iterations, residuals, timings
+    stages : results of the objectives before the last one in an order of priority
     plan : the :class:`Plan` that was solved; None when loaded from a folder
     folder, stored_parts : the folder it was loaded from, and its price parts (:meth:`price_parts`) if that holds any
     """
@@ -89,6 +90,7 @@ class PlanResult:
     options: dict[str, Any] = field(default_factory=dict)
     info: SolveInfo = field(default_factory=SolveInfo)
     notes: list[str] = field(default_factory=list)
+    stages: list[PlanResult] = field(default_factory=list)
     plan: Plan | None = None
     folder: Path | None = None
     stored_parts: pd.DataFrame | None = None
@@ -283,6 +285,9 @@ def label_solution(plan: Plan, solution: ProgramSolution, options: dict[str, Any
     if made.offset:
         lower = np.nextafter(lower + made.offset, -np.inf)
         upper = np.nextafter(upper + made.offset, np.inf)
+    objective = solution.objective + made.offset
+    if made.sign < 0:
+        objective, lower, upper = -objective, -upper, -lower
     gap = relative_gap(made.kind, float(lower), float(upper))
     status, certified = solution.status, solution.certified
     if gap <= options["tolerance"] and status not in RAYS:  # stopped just when it was proved: the proof counts
@@ -293,7 +298,7 @@ def label_solution(plan: Plan, solution: ProgramSolution, options: dict[str, Any
     return PlanResult(
         name=plan.name,
         status=status,
-        objective=float(solution.objective + made.offset),
+        objective=float(objective),
         lower_bound=float(lower),
         upper_bound=float(upper),
         gap=gap,

@@ -31,7 +31,8 @@ _COLUMNS = {
     "rents": ({"indicator", "unit", "stated", "base", "at_least", "at_most", "rent", "floor_rent"}, set()),
     "use": ({"indicator", "use", "base", "at_least", "at_most", "share", "rent", "unit"}, set()),
 }
-_PARAMETERS = {"minimise-use": {"indicator"}, "log": {"epsilon"}, "power": {"sigma"}}
+_PARAMETERS = {"minimise-use": {"indicator"}, "maximise-use": {"indicator"}, "log": {"epsilon"}, "power": {"sigma"}}
+_PARAMETERS["new-harmony"] = {"kappa"}
 
 
 def wrong_words(record: dict[str, Any], economy: Economy, scenario: Scenario | None) -> Iterator[str]:
@@ -62,8 +63,9 @@ def describe(economy: Economy, stored: str | None) -> dict[str, Any]:
 
 
 def _objective_unit(objective: dict[str, Any], economy: Economy) -> str:
-    if objective["kind"] != "minimise-use":
-        return {"max-scale": "times the targets", "harmony": "harmony"}.get(objective["kind"], "utility")
+    if objective["kind"] not in ("minimise-use", "maximise-use"):
+        words = {"max-scale": "times the targets", "harmony": "harmony", "new-harmony": "harmony"}
+        return words.get(objective["kind"], "utility")
     factors = objective["indicator"]
     units = {_unit(economy.indicator_name(name), economy) for name in factors}
     plain = len(units) == 1 and all(weight == 1.0 for weight in factors.values())

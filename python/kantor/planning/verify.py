@@ -186,6 +186,22 @@ def _check(
         ),
         {key: number(value) for key, value in record["certificate"].items()},
     )
+    if problem.kind != "use" or record["objective"]["sense"] == "min":
+        return _judged(record, problem, answer, economy, tables["rents"].index)
+    # A maximum that was computed as a minimum is judged as that minimum.
+    answer = replace(answer, stated=_negated(answer.stated))
+    found = _judged(record, problem, answer, economy, tables["rents"].index)
+    return replace(found, lower_bound=-found.upper_bound, upper_bound=-found.lower_bound)
+
+
+def _negated(stated: dict[str, float]) -> dict[str, float]:
+    turned = {"objective": "objective", "lower_bound": "upper_bound", "upper_bound": "lower_bound"}
+    return stated | {key: -stated[other] for key, other in turned.items()}
+
+
+def _judged(
+    record: dict[str, Any], problem: Problem, answer: _Answer, economy: Economy, limits: pd.Index
+) -> PlanVerification:
     status = record["status"]
     if status == "primal infeasible":
         reasons = [*_wrong_proof(problem, answer)]
@@ -193,7 +209,7 @@ def _check(
     if status == "dual infeasible":
         reasons = [*_wrong_direction(problem, answer)]
         return PlanVerification(not reasons, reasons, status)
-    return _check_plan(problem, answer, economy, tables["rents"].index, status, record["options"]["tolerance"])
+    return _check_plan(problem, answer, economy, limits, status, record["options"]["tolerance"])
 
 
 def _wrong_proof(problem: Problem, answer: _Answer) -> Iterator[str]:

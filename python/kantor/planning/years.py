@@ -16,7 +16,7 @@ from ..modelling.deliveries import with_deliveries
 from ..modelling.horizon import Horizon
 from ..modelling.timeline import OBLIGATIONS, over_years, place_targets
 from .limits import Bound, Limit
-from .objectives import Harmony, LogUtility, MaxScale, Objective, PowerUtility, product_weights
+from .objectives import MaxScale, Objective, Utility, product_weights
 
 
 def spread(
@@ -40,15 +40,13 @@ def spread(
         limit = given if isinstance(given, Limit) else Limit(at_most=given)
         indicator = economy.indicator_name(limit.indicator or name)
         if limit.over == "total":
-            spread_out[name] = Limit(
-                indicator=indicator, at_most=limit.at_most, at_least=limit.at_least, unit=limit.unit
-            )
+            spread_out[name] = dataclasses.replace(limit, indicator=indicator, over="each")
             continue
         for year in years:
             most, least = (_of_year(bound, year, years, name) for bound in (limit.at_most, limit.at_least))
             if most is not None or least is not None:
                 spread_out[f"{name} {year}"] = Limit(
-                    indicator=f"{indicator} {year}", at_most=most, at_least=least, unit=limit.unit
+                    indicator=f"{indicator} {year}", at_most=most, at_least=least, unit=limit.unit, soft=limit.soft
                 )
     if OBLIGATIONS in larger.intensities.index:
         spread_out[OBLIGATIONS] = Limit(at_least=1.0)
@@ -80,7 +78,7 @@ def year_by_year(objective: Objective, economy: Economy, horizon: Horizon, large
 
     ``economy`` has the products of one year, ``larger`` those of all years.
     """
-    if not isinstance(objective, MaxScale | Harmony | LogUtility | PowerUtility):
+    if not isinstance(objective, MaxScale | Utility):
         return objective
     discounted = not isinstance(objective, MaxScale)
     weights = product_weights(objective.weights, economy)
@@ -92,7 +90,9 @@ def year_by_year(objective: Objective, economy: Economy, horizon: Horizon, large
     )
     level = larger.products.get_level_values
     planned = (level("account") == "product") & level("year").isin(horizon.named(economy))
-    return dataclasses.replace(objective, weights=over[planned])
+    changed: Any = objective  # both kinds are dataclasses with weights
+    weighted: Objective = dataclasses.replace(changed, weights=over[planned])
+    return weighted
 
 
 def _of_year(bound: Any, year: int, years: tuple[int, ...], name: str) -> Bound:
