@@ -155,6 +155,12 @@ class PlanResult:
             return self.unit
         return str(self.unit.get(technique, "unit of activity"))
 
+    def idle_techniques(self) -> pd.DataFrame:
+        """What would make idle techniques worth running (:func:`kantor.planning.idle.idle_techniques`)."""
+        from .idle import idle_techniques
+
+        return idle_techniques(self)
+
     # ---- prices ------------------------------------------------------------------------------------------------------
     def normalised_prices(self, numeraire: Any = None) -> pd.Series:
         """Prices with the numeraire at 1: a product's label, or None for the basket of the plan's targets.
