@@ -278,6 +278,9 @@ void bind_matrix(py::module_& m, const char* name, const char* what) {
       .def_property_readonly("shape",
                              [](const Handle& A) { return py::make_tuple(A.matrix.view.rows, A.matrix.view.cols); })
       .def_property_readonly("tasks", [](const Handle& A) { return A.matrix.plan.tasks.size(); })
+      .def(
+          "few_products", [](Handle& A) { std::call_once(A.tiled, [] {}); },
+          "So few products follow that a second layout would not pay.")
       .def_property_readonly("tiled", [](const Handle& A) { return A.matrix.tiles != nullptr; })
       .def_property_readonly("giant_parts", [](const Handle& A) { return A.matrix.plan.parts.size(); });
   m.def("product", &py_product<Value>, py::arg("A"), py::arg("x"), py::arg("out"), "out <- A x; x (n,) or (n, k).");

@@ -35,7 +35,10 @@ def check_values(values: str) -> None:
 def rounded(matrix: Any) -> np.ndarray:
     """The values of a compressed float64 matrix in float32; ProblemError if a finite one becomes infinite."""
     with np.errstate(over="ignore"):
-        single = matrix.data.astype(np.float32)
+        single: np.ndarray = matrix.data.astype(np.float32)
+    # Two passes without a temporary settle the usual case.
+    if not single.size or (np.isfinite(single.max()) and np.isfinite(single.min())):
+        return single
     lost = np.flatnonzero(np.isinf(single) & np.isfinite(matrix.data))
     if lost.size:
         major = int(np.searchsorted(matrix.indptr, lost[0], side="right")) - 1

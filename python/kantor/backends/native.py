@@ -88,6 +88,11 @@ class NativeBackend(Backend):
         handle = _csr(csr, csr.shape[1], values)
         return Operator(csr.shape, int(csr.nnz), handle, handle.transpose() if transpose else None, values)
 
+    def few_products(self, A: Operator) -> None:
+        A.handle.few_products()
+        if A.transpose is not None:
+            A.transpose.few_products()
+
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
         _core.product(A.handle, x, out)
 

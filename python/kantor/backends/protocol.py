@@ -119,6 +119,12 @@ class Backend(ABC):
         ``values="float32"`` rounds the entries to float32 (see above); ProblemError if one is too large for it.
         """
 
+    def few_products(self, A: Operator) -> None:
+        """Say, before the first product, that only a few follow: nothing is then prepared to make many quick.
+
+        Backends that prepare nothing at the first product have nothing to do.
+        """
+
     @abstractmethod
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
         """out <- A x; x (n,) or (n, k). Collective."""

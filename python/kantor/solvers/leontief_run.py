@@ -123,7 +123,9 @@ class LeontiefRun:
             said += "; many column sums exceed 1, so goods have different units: each is counted in its own output"
         if method == "auto" and self.operand.entries >= ROUGH_FROM:
             inside.rough = as_given if inside.unit is None else inside.operand.fits_float32
-            said += "; it reads the table in float32, and float64 residuals correct it" if inside.rough else ""
+            if inside.rough:
+                said += "; it reads the table in float32, and float64 residuals correct it"
+                inside.operand.backend.few_products(inside.operand.op)
         if self.groups is not None:
             demand = self.d if inside.unit is None else (self.d.T / inside.unit).T
             output = rough_output(inside.operand, demand)
