@@ -272,7 +272,8 @@ class Evaluator:
         """
         at = np.flatnonzero((slack > 0.0) & (excess <= guard) & ~np.isfinite(self.implied_capacity))
         entries = self.output.column_count[at] + self.input.column_count[at] + self.use.column_count[at]
-        if not at.size or entries.sum() > EXACT_ENTRIES:
+        endless = (slack > 0.0) & (excess > guard) & ~np.isfinite(self.implied_capacity)
+        if not at.size or endless.any() or entries.sum() > EXACT_ENTRIES:
             return
         p, rents, floor_rents, cost = point
         parts = [(part.matrix[:, at].tocsc(), sign) for part, sign in ((self.output, 1.0), (self.input, -1.0))]
@@ -284,7 +285,9 @@ class Evaluator:
                 left.append(sign * matrix.data[column])
                 right.append(values[matrix.indices[column]])
             exact = exact_dot(np.concatenate(left), np.concatenate(right))
-            slack[j] = up(exact) if exact > 0.0 else 0.0
+            if exact > 0.0:
+                return  # no bound can come of it, so the others need no answer
+            slack[j] = 0.0
 
     def _resource_value(
         self, p: FloatArray, rents: FloatArray, floor_rents: FloatArray, cost: FloatArray
