@@ -46,8 +46,9 @@ def agree(printed: str, stated: str) -> None:
                 assert a == b, (line, expected)
 
 
-def test_python_block_prints_what_readme_says(tmp_path: Path) -> None:
-    (code,), (stated,) = blocks("python", "In Python"), blocks("", "In Python")
+@pytest.mark.parametrize("section", ["In Python", "Several years, several regions"])
+def test_python_block_prints_what_readme_says(tmp_path: Path, section: str) -> None:
+    (code,), (stated,) = blocks("python", section), blocks("", section)
     assert len(code.splitlines()) <= 12
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     agree(run.stdout.strip(), stated.strip())
