@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendUnavailable, OptionError, ProblemError
+from .host import HostBackend
 from .matrices import check_values, csr_of, rounded
-from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
+from .protocol import Array, DeviceTerms, Operator, PdhgState, Scalar
 
 # A thread that waits for the next kernel is to sleep: one that spins takes the processor from whoever else works here
 # and from the kernel that comes. The OpenMP runtime reads this once, when it is loaded with the core.
@@ -32,7 +33,7 @@ finally:
         del os.environ["OMP_WAIT_POLICY"]
 
 
-class NativeBackend(Backend):
+class NativeBackend(HostBackend):
     """NumPy arrays, C++ kernels. Matrices are used where they lie: do not change one that is prepared.
 
     The number of threads is $KANTOR_NUM_THREADS, else $OMP_NUM_THREADS, else the processors this process may use.
@@ -61,12 +62,6 @@ class NativeBackend(Backend):
         _core.set_num_threads(count)
 
     # ---- memory ------------------------------------------------------------------------------------------------
-    def from_host(self, array: np.ndarray) -> Array:
-        return np.array(array, order="C")
-
-    def to_host(self, array: Array) -> np.ndarray:
-        return np.asarray(array)
-
     def zeros(self, shape: int | tuple[int, ...]) -> Array:
         # Filled by the threads that will use it: on a machine with several memories each page lands near its thread.
         out = np.empty(shape)

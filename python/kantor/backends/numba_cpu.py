@@ -10,8 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..errors import BackendUnavailable
+from .host import HostBackend
 from .matrices import csr_of
-from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
+from .protocol import Array, DeviceTerms, Operator, PdhgState, Scalar
 
 try:
     import numba
@@ -85,25 +86,13 @@ def _columns(x: Array) -> Array:
     return x if x.ndim == 2 else x.reshape(-1, 1)
 
 
-class NumbaBackend(Backend):
+class NumbaBackend(HostBackend):
     """NumPy arrays, kernels compiled at first use and kept on disk."""
 
     name = "numba"
 
     def __init__(self) -> None:
         self._no_matrix = Rows.of(sp.csr_array((0, 0), dtype=np.float64)).matrix
-
-    def from_host(self, array: np.ndarray) -> Array:
-        return np.array(array, order="C")
-
-    def to_host(self, array: Array) -> np.ndarray:
-        return np.asarray(array)
-
-    def zeros(self, shape: int | tuple[int, ...]) -> Array:
-        return np.zeros(shape)
-
-    def copy(self, source: Array, out: Array) -> None:
-        out[...] = source
 
     def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
         csr = csr_of(matrix, values)

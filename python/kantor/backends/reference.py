@@ -8,26 +8,15 @@ from typing import Any
 import numpy as np
 
 from . import pointwise
+from .host import HostBackend
 from .matrices import csr_of
-from .protocol import Array, Backend, DeviceTerms, Operator, Scalar
+from .protocol import Array, DeviceTerms, Operator, Scalar
 
 
-class ReferenceBackend(Backend):
+class ReferenceBackend(HostBackend):
     """NumPy arrays, SciPy products; slow and simple."""
 
     name = "reference"
-
-    def from_host(self, array: np.ndarray) -> Array:
-        return np.array(array, order="C")
-
-    def to_host(self, array: Array) -> np.ndarray:
-        return np.asarray(array)
-
-    def zeros(self, shape: int | tuple[int, ...]) -> Array:
-        return np.zeros(shape)
-
-    def copy(self, source: Array, out: Array) -> None:
-        out[...] = source
 
     def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
         csr = csr_of(matrix, values).astype(np.float64, copy=False)
