@@ -194,6 +194,14 @@ class StackedEvaluator(Evaluator):
         columns = self.output.column_count + self.input.column_count + self.use.column_count
         self.column_guard = gamma(columns + 8)
 
+    @cached_property
+    def conversions(self) -> np.ndarray[Any, Any]:
+        """None: only square economies are kept in slots, and theirs are rarely shipments; all columns get a guard."""
+        return np.zeros(self.program.shape[1], dtype=bool)
+
+    def _settle(self, slack: FloatArray, excess: FloatArray, guard: FloatArray, point: tuple[FloatArray, ...]) -> None:
+        """What rounding leaves open stays open: a matrix in slots has no columns to add up exactly."""
+
 
 @dataclass
 class HorizonSolution:
