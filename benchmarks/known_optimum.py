@@ -21,6 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 
 import kantor as kt
+from kantor.bench.machine import describe
 from kantor.data.generators import thin
 from kantor.solvers.dispatch import solve_program
 from kantor.solvers.horizon import HorizonProgram, solve_horizon
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     sectors = kt.load_economy("us_useeio_2012_411", technology="domestic")
-    rows: list[dict[str, Any]] = []
+    machine, rows = describe(), list[dict[str, Any]]()
     for products in given.products:
         began = time.perf_counter()
         economy = kt.expand(sectors, products, seed=1, cover=COVER, kmax=1)
@@ -51,7 +52,7 @@ def main() -> None:
             rows.append(row)
             show(row)
     if given.json is not None:
-        given.json.write_text(json.dumps(rows, indent=1))
+        given.json.write_text(json.dumps({"machine": machine, "runs": rows}, indent=1) + "\n")
 
 
 def show(row: dict[str, Any]) -> None:

@@ -29,6 +29,10 @@ _AT_CAPACITY = 1e-6
 _ENOUGH = 0.02  # sweeps end when the gap is this share of the tolerance
 
 
+# (goods made, goods used), conversion by conversion.
+Conversions = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+
+
 @dataclass(frozen=True)
 class DualPoint:
     """Prices (n,), rents of upper limits (r,), rents of lower limits (r,), all >= 0."""
@@ -84,11 +88,12 @@ class BoundSearch:
             yield values
         if safe is not None:
             yield self.blend(point, self.clean(safe))
+        free = self._free_conversions(point)
         for start in starts:
             prices = start.prices
             for count in SWEEPS:
                 for _ in range(count):
-                    prices = self.sweep(prices, point, full)
+                    prices = _levelled(self.sweep(prices, point, full), free)
                 swept = DualPoint(prices, point.rents, point.floor_rents)
                 yield swept
                 yield from self.scaled(swept)
@@ -188,25 +193,9 @@ class BoundSearch:
         new = prices.copy()
         choose = np.isfinite(least)
         new[goods[choose]] = np.maximum(least[choose], 0.0)
-        return self._levelled(flush(np.where(program.targets < 0.0, np.minimum(new, prices), new)), point)
+        return flush(np.where(program.targets < 0.0, np.minimum(new, prices), new))
 
-    def _levelled(self, prices: FloatArray, point: DualPoint) -> FloatArray:
-        """Prices lowered to those of the goods that a good can be had from for nothing, exactly.
-
-        Both ways such a conversion leaves no room between two prices, so no margin for rounding could be kept.
-        """
-        made_from = self._free_conversions(point)
-        if made_from is None:
-            return prices
-        good, source = made_from
-        for _ in range(_HOPS):
-            before = prices.copy()
-            np.minimum.at(prices, good, before[source])
-            if (prices == before).all():
-                break
-        return prices
-
-    def _free_conversions(self, point: DualPoint) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+    def _free_conversions(self, point: DualPoint) -> Conversions | None:
         """(goods made, goods used) of the conversions that cost nothing at these rents; None if there are none."""
         at = np.flatnonzero(self.evaluator.conversions & (self.cost == 0.0))
         if at.size:
@@ -231,6 +220,22 @@ class BoundSearch:
         order = single[np.argsort(own[single], kind="stable")]
         goods, starts = np.unique(own[order], return_index=True)
         return order, starts, goods
+
+
+def _levelled(prices: FloatArray, free: Conversions | None) -> FloatArray:
+    """Prices, changed in place, lowered to those of the goods that a good can be had from for nothing, exactly.
+
+    Both ways such a conversion leaves no room between two prices, so no margin for rounding could be kept.
+    """
+    if free is None:
+        return prices
+    good, source = free
+    for _ in range(_HOPS):
+        before = prices.copy()
+        np.minimum.at(prices, good, before[source])
+        if (prices == before).all():
+            break
+    return prices
 
 
 def planning_prices(evaluator: Evaluator, backend: Any = "auto") -> FloatArray:
