@@ -8,16 +8,19 @@ reading of the clock, and all ranks raise KeyboardInterrupt at the same place.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from ..errors import BackendUnavailable, OptionError
+
+T = TypeVar("T")
 
 PARTITIONS = ("auto", "contiguous", "graph")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -115,6 +118,40 @@ def rank() -> int:
 def now() -> float:
     """Seconds on a clock that all ranks agree on; on one process ``time.perf_counter``."""
     return time.perf_counter() if _active is None else _active.now()
+
+
+def anywhere(flag: bool) -> bool:
+    """Whether any rank says so; on one process the flag itself. Collective."""
+    return flag if _active is None else bool(_active.gather(np.array([float(flag)])).any())
+
+
+def once(function: Callable[..., T]) -> Callable[..., T]:
+    """Decorates a function that one rank runs for all: rank 0 calls it, everybody gets its result or its exception.
+
+    For work that need not come out the same on every machine (a simplex method under a time limit), and for files.
+    """
+
+    @functools.wraps(function)
+    def run(*args: Any, **options: Any) -> T:
+        global _active
+        world = _active
+        if world is None:
+            return function(*args, **options)
+        result, error = None, None
+        if world.rank == 0:
+            _active = None  # what it calls in turn is not collective
+            try:
+                result = function(*args, **options)
+            except Exception as raised:
+                error = raised
+            finally:
+                _active = world
+        result, error = world.comm.bcast((result, error))
+        if error is not None:
+            raise error
+        return cast(T, result)
+
+    return run
 
 
 @contextmanager
