@@ -47,6 +47,7 @@ class World:
         self.layouts: dict[int, Any] = {}
         self.backends: dict[str, Any] = {}
         self._asked, self._interrupted = False, -np.inf
+        self.voice = 2  # where a last message goes
 
     # ---- numbers that all ranks know -------------------------------------------------------------------------------
     def gather(self, values: np.ndarray) -> np.ndarray:
@@ -98,7 +99,7 @@ class World:
 
     def abort(self, message: str, code: int) -> None:
         """End all ranks at once with one message on standard error."""
-        os.write(2, f"kantor: rank {self.rank} of {self.size}: {message}; all ranks are ended\n".encode())
+        os.write(self.voice, f"kantor: rank {self.rank} of {self.size}: {message}; all ranks are ended\n".encode())
         self.comm.Abort(code)
 
 

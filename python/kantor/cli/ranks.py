@@ -31,11 +31,21 @@ def run_together(command: Callable[[], Any]) -> None:
             os._exit(2)
         _world = ranks
         if ranks.rank > 0:
-            sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+            _silence(ranks)
         try:
             command()
         except Exception as error:  # outside of the command's own handling
             ranks.abort(f"{type(error).__name__}: {error}", 1)
+
+
+def _silence(ranks: World) -> None:
+    """Nothing this process prints is seen but the message with which it ends the job; libraries print too."""
+    ranks.voice = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
 
 
 def refuse_alone(arguments: Sequence[str]) -> None:
