@@ -8,9 +8,9 @@ import os
 
 from ..errors import BackendUnavailable, OptionError, suggest
 from .protocol import Backend, DeviceTerms, Operator, PdhgState
-from .world import active, distributed
+from .world import active
 
-__all__ = ["BACKENDS", "Backend", "DeviceTerms", "Operator", "PdhgState", "available", "distributed", "get_backend"]
+__all__ = ["BACKENDS", "Backend", "DeviceTerms", "Operator", "PdhgState", "available", "get_backend"]
 
 # name -> (module, class); "auto" tries AUTO_ORDER. Modules are imported only when asked for.
 BACKENDS = {
@@ -32,7 +32,7 @@ def _load(name: str) -> Backend:
 def get_backend(name: str | Backend = "auto") -> Backend:
     """Return a backend by name; "auto" takes $KANTOR_BACKEND, else the fastest available one.
 
-    Inside :func:`distributed` it is that backend on every rank, behind one face.
+    Inside :func:`kantor.distributed` it is that backend on every rank, behind one face.
 
     Raises OptionError for an unknown name and BackendUnavailable, with the install line, for a missing one.
 

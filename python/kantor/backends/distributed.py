@@ -210,3 +210,28 @@ def _grouped(csr: sp.csr_array, length: int, groups: np.ndarray, size: int) -> L
     if csr.shape[1] == length:
         weights += np.bincount(csr.indices, minlength=length)
     return by_groups(groups, weights + 1.0, size)
+
+
+class SpreadBackend(DistributedBackend):
+    """The same where the host too has only a rank's own part: nothing whole exists anywhere.
+
+    Shapes, of operators too, are those of the rank's own rows.
+    """
+
+    def __init__(self, local: Backend, world: World, layout: Layout) -> None:
+        super().__init__(local, world)
+        self.own_layout = layout
+
+    def from_host(self, array: np.ndarray) -> Array:
+        return self.local.from_host(np.ascontiguousarray(array))
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return self.local.to_host(array)
+
+    def zeros(self, shape: int | tuple[int, ...]) -> Array:
+        return self.local.zeros(shape)
+
+    def prepare_rows(self, rows: sp.csr_array, values: str = "float64") -> Operator:
+        """A square matrix from every rank's rows, whose columns are *positions* of the layout; without a transpose."""
+        product = Product(self.local, self.world, rows, self.own_layout, values)
+        return Operator((rows.shape[0], rows.shape[0]), int(rows.nnz), Divided(product, None, "shards"), None, values)
