@@ -120,6 +120,7 @@ def test_a_signal_to_one_rank_interrupts_all_and_another_number_of_ranks_goes_on
     os.kill(victim, signal.SIGUSR1)
     said, words = job.communicate(timeout=SECONDS)
     assert job.returncode == 130, words
+    assert said, words
     assert json.loads(said)["status"] == "interrupted"
     before = (state / "checkpoint.npz").read_bytes()
     again = run(*command, "--tolerance", "1e-7")

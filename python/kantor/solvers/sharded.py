@@ -7,7 +7,6 @@ kantor.solvers.error_bound); only what reduces host arrays is exchanged (kantor.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..backends import Backend, Operator, get_backend
 from ..backends.distributed import DistributedBackend, SpreadBackend
 from ..backends.partition import Layout
 from ..backends.world import World
-from ..errors import OptionError, ProblemError
+from ..errors import OptionError
 from .error_bound import bound_error
 from .leontief_block import Block
 from .leontief_run import CHAIN
@@ -77,44 +76,26 @@ class _ShardedOperand(Operand):
         return self.held
 
 
-def solve_leontief_shards(
-    folder: str | Path,
-    *,
+def solve_rows(
+    rows: sp.csr_array,
+    d: FloatArray,
+    layout: Layout,
     world: World,
-    demand: FloatArray | None = None,
+    *,
     tolerance: float = 1e-10,
     backend: str | Backend = "auto",
     max_iterations: int = 10_000,
     error_bound: bool = True,
+    clock: Stopwatch | None = None,
 ) -> ShardedSolution:
-    """Solve x = A x + d for a table in shards (kantor.data.shards) on the ranks of ``world``. Collective.
+    """Solve x = A x + d from every rank's rows (own goods, n) of A and part (own goods,) of d. Collective.
 
-    Parameters
-    ----------
-    folder : the table; at least as many shards as ranks
-    demand : (own goods,) in place of the demand in the shards
-    tolerance, max_iterations, error_bound : as in solve_leontief
-    backend : the kernels of every rank
-
-    Raises ProblemError, on all ranks, for a damaged shard, which is named, or numbers that are not finite; and where no
-    proof of productivity comes with a solve that fails. Not converging is a status.
+    ``layout`` says which goods are whose: contiguous pieces. Options as in solve_leontief. Numbers must be finite.
+    ``rows`` is no longer needed once the operator is made: a caller that lets go of it saves its memory.
     """
-    from ..data.shards import open_shards
-
     if not 0.0 < tolerance < 1.0:
         raise OptionError(f"tolerance: {tolerance!r}, expected a number with 0 < tolerance < 1")
-    clock = Stopwatch()
-    error: Exception | None = None
-    layout, rows, d = Layout(np.zeros(world.size + 1, dtype=np.int64)), sp.csr_array((0, 0)), np.zeros(0)
-    try:
-        table = open_shards(folder)
-        layout, pieces = table.layout(world.size)
-        rows, d = table.read(pieces[world.rank])
-        d = d if demand is None else _demand(demand, d.size)
-    except (ProblemError, MemoryError) as trouble:
-        error = trouble
-    world.agree(error)
-    clock.lap("read")
+    clock = clock or Stopwatch()
     local = get_backend(backend)
     if isinstance(local, DistributedBackend):
         local = local.local
@@ -146,12 +127,3 @@ def solve_leontief_shards(
         x, bound, int(layout.offsets[world.rank]), status, info.iterations,
         0.0 if block is None else float(block.given.max()), handle.forward.fetched, info,
     )  # fmt: skip
-
-
-def _demand(given: Any, size: int) -> FloatArray:
-    d = np.asarray(given, dtype=np.float64)
-    if d.shape != (size,):
-        raise ProblemError(f"demand: shape {d.shape}, expected ({size},): the goods of this rank's shards")
-    if not np.isfinite(d).all():
-        raise ProblemError(f"demand[{int(np.flatnonzero(~np.isfinite(d))[0])}] is not finite")
-    return d
