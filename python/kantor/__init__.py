@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .analysis.paths import structural_paths as structural_paths
     from .analysis.price_model import price_model as price_model
     from .analysis.production_prices import production_prices as production_prices
+    from .analysis.shards import solve_leontief_shards as solve_leontief_shards
+    from .backends.world import distributed as distributed
     from .config import show_config as show_config
     from .data.balancing.supply_use import balance_supply_use as balance_supply_use
     from .data.balancing.table import Subtotal as Subtotal
@@ -105,6 +107,7 @@ _HOME = {
     "compare_plans": "planning.compare",
     "contents": "analysis.contents",
     "decompose": "analysis.decomposition",
+    "distributed": "backends.world",
     "expand": "data.generators",
     "extraction": "analysis.extraction",
     "extraction_ranking": "analysis.extraction",
@@ -119,6 +122,7 @@ _HOME = {
     "read_mps": "solvers.mps",
     "show_config": "config",
     "solve_leontief": "solvers.leontief",
+    "solve_leontief_shards": "analysis.shards",
     "solve_lp": "solvers.lp",
     "technique_choice": "data.technique_choice",
     "structural_paths": "analysis.paths",

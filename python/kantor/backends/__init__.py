@@ -8,6 +8,7 @@ import os
 
 from ..errors import BackendUnavailable, OptionError, suggest
 from .protocol import Backend, DeviceTerms, Operator, PdhgState
+from .world import active
 
 __all__ = ["BACKENDS", "Backend", "DeviceTerms", "Operator", "PdhgState", "available", "get_backend"]
 
@@ -31,6 +32,8 @@ def _load(name: str) -> Backend:
 def get_backend(name: str | Backend = "auto") -> Backend:
     """Return a backend by name; "auto" takes $KANTOR_BACKEND, else the fastest available one.
 
+    Inside :func:`kantor.distributed` it is that backend on every rank, behind one face.
+
     Raises OptionError for an unknown name and BackendUnavailable, with the install line, for a missing one.
 
     >>> get_backend("reference").name
@@ -38,6 +41,18 @@ def get_backend(name: str | Backend = "auto") -> Backend:
     """
     if isinstance(name, Backend):
         return name
+    local, world = _local(name), active()
+    if world is None:
+        return local
+    if local.name not in world.backends:
+        from .distributed import DistributedBackend
+
+        world.backends[local.name] = DistributedBackend(local, world)
+    found: Backend = world.backends[local.name]
+    return found
+
+
+def _local(name: str) -> Backend:
     if name == "auto":
         name = os.environ.get("KANTOR_BACKEND", "auto")
     if name == "auto":

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-SUITES = ("kernels", "leontief", "lp", "planning")
-CHECKOUT_SUITES = SUITES[1:]
+SUITES = ("kernels", "scaling", "leontief", "lp", "planning")
+CHECKOUT_SUITES = SUITES[2:]

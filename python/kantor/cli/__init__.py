@@ -24,9 +24,16 @@ def main() -> None:
         signal.signal(signal.SIGINT, _leave)
     command = __getattr__("app")
     if early:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # A scheduler's signals are a Ctrl-C too: the best plan so far and a checkpoint are written, then it ends.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.default_int_handler)
     try:
-        command()
+        if int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1) > 1:
+            from .ranks import run_together
+
+            run_together(command)
+        else:
+            command()
     except KeyboardInterrupt:  # after the command's own end, or before its start
         _leave()
 

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from ..errors import BackendError, KantorError
 from . import analysis, bench, compare, generate, info, lp, plan, tables
 from .console import Exit, print_json, say
+from .ranks import failed, refuse_alone
 
 # Typer carries its own copy of Click or depends on it, by version; this is UsageError in both.
 _UsageError: Any = typer.BadParameter.__bases__[0]
@@ -29,6 +30,7 @@ class _Commands(TyperGroup):
         as_json = bool(ctx.obj and ctx.obj["json"])
         warnings.showwarning = _warn  # type: ignore[assignment]
         try:
+            refuse_alone([*getattr(ctx, "protected_args", []), *getattr(ctx, "_protected_args", []), *ctx.args])
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
@@ -59,6 +61,7 @@ def _warn(message: Warning | str, *_: Any) -> None:
 
 
 def _report(kind: str, message: str, as_json: bool) -> None:
+    failed(message)
     say(f"kantor: {message}")
     if as_json:
         print_json({"error": {"type": kind, "message": message}})

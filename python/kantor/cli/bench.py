@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import OptionError, ProblemError, suggest
+from ..errors import BackendUnavailable, OptionError, ProblemError, suggest
 from .console import print_json, print_table
 from .plan import Json, Quiet
 from .progress import steps
@@ -18,7 +18,7 @@ _ROWS, _REPEATS = 1_000_000, 9
 
 def bench(
     suite: Annotated[
-        str, typer.Argument(metavar="[SUITE]", help="kernels, or with the source tree leontief, lp, planning.")
+        str, typer.Argument(metavar="[SUITE]", help="kernels, scaling (under mpiexec), or with the source tree leontief, lp, planning.")
     ] = "kernels",
     peers: Annotated[bool, typer.Option("--peers", help="Suites: other packages too, each run in a process.")] = False,
     small: Annotated[bool, typer.Option("--quick", help="Suites: about a minute.")] = False,
@@ -26,6 +26,10 @@ def bench(
     rows: Annotated[int | None, typer.Option(help="Kernels: goods of the matrices [1000000].", min=1000)] = None,
     backend: Annotated[str | None, typer.Option(help="Kernels: auto, cuda, native, numba, reference, cupy.")] = None,
     repeats: Annotated[int | None, typer.Option(help="Timings of each kernel [9], or repetitions.", min=1)] = None,
+    regions: Annotated[int | None, typer.Option(help="Scaling: regions; a quarter a rank, weak [8].", min=1)] = None,
+    goods: Annotated[int | None, typer.Option(help="Scaling: goods of a region [5000].", min=1)] = None,
+    trade: Annotated[float | None, typer.Option(help="Scaling: share of inputs from other regions [0.05].")] = None,
+    into: Annotated[Path | None, typer.Option(help="Scaling: JSON list to add the results to.", metavar="FILE")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the results to this JSON file.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -40,6 +44,12 @@ def bench(
         raise OptionError(f"suite: {suite!r} is unknown{suggest(suite, SUITES)}")
     if output is not None and not output.resolve().parent.is_dir():
         raise ProblemError(f"output: the folder {output.parent} does not exist")
+    if suite == "scaling":
+        _refuse("the suite 'scaling' has it not", peers=peers, quick=small, full=large, rows=rows, backend=backend,
+                output=output)  # fmt: skip
+        _scaling(regions or 8, goods or 5_000, 0.05 if trade is None else trade, repeats or 9, into, as_json)
+        return
+    _refuse("only the suite 'scaling' has it", regions=regions, goods=goods, trade=trade, into=into)
     if suite != "kernels":
         _refuse("only the suite 'kernels' has it", rows=rows, backend=backend, quiet=quiet)
         raise typer.Exit(_checkout(suite, peers, small, large, repeats, output, as_json))
@@ -56,6 +66,30 @@ def bench(
         print_json(found)
     else:
         _print_kernels(found)
+
+
+def _scaling(regions: int, goods: int, trade: float, repeats: int, into: Path | None, as_json: bool) -> None:
+    from ..backends.world import World, active, once
+    from ..bench import scaling
+
+    world = active()
+    if world is None:  # one process: the same code, alone
+        try:
+            from mpi4py import MPI
+        except (ImportError, RuntimeError) as error:
+            raise BackendUnavailable(f"mpi4py cannot be used ({error}); pip install 'kantor[mpi]' mpich") from error
+        world = World(MPI.COMM_SELF)
+    found = scaling.run(world, regions=regions, goods=goods, users=40, trade=trade, repeats=repeats)
+    if into is not None:
+        once(scaling.append)(into, found)
+    if as_json:
+        print_json(found)
+        return
+    for case in found["cases"]:
+        seconds = case["seconds"]
+        lines = [(name.replace("_", " "), f"{1e3 * value:.3f}") for name, value in seconds.items()]
+        size = f"{case['entries']:,} entries, {case['halo_most']:,} values fetched by a rank, {case['iterations']} steps"
+        print_table(f"{case['scaling']}, {found['ranks']} ranks: {size}", ("part", "ms"), lines)
 
 
 def _refuse(why: str, **given: Any) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..backends.world import once
 from ..errors import ProblemError
 from .console import Exit, exit_code, finish, print_json, say
-from .plan import Json, Quiet
+from .plan import Checkpoint, Json, Quiet
 from .progress import steps
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def lp(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write x, y and reduced_costs as NPZ.")
     ] = None,
+    checkpoint: Checkpoint = None,
     relax_integers: Annotated[
         bool, typer.Option("--relax-integers", help="Treat integer columns as continuous.")
     ] = False,
@@ -59,6 +61,7 @@ def lp(
             time_limit_s=time_limit,
             iteration_limit=iteration_limit,
             on_progress=step.follow(tolerance),
+            checkpoint=checkpoint,
         )
         step.begin("rechecking")
         checked = verify_lp(problem, solution)
@@ -122,6 +125,7 @@ def _print(facts: dict[str, Any]) -> None:
         typer.echo(line)
 
 
+@once
 def _check_target(out: Path) -> None:
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise ProblemError(
@@ -129,6 +133,7 @@ def _check_target(out: Path) -> None:
         )
 
 
+@once
 def _write(out: Path, solution: Solution) -> None:
     import numpy as np
 

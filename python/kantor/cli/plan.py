@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..backends.world import once
 from .console import Exit, exit_code, finish, plain, print_json, say
 from .progress import steps
 
@@ -26,6 +27,10 @@ Tolerance = Annotated[
     float | None, typer.Option(help="Largest certified relative gap.", show_default="the file's, else 1e-6")
 ]
 TimeLimit = Annotated[float | None, typer.Option(help="Stop after this many seconds.", metavar="SECONDS")]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(help="Keep the state of long solves here and go on from it.", metavar="FOLDER", show_default=False),
+]
 IterationLimit = Annotated[int | None, typer.Option(help="Stop after this many iterations.", metavar="N")]
 
 
@@ -42,6 +47,7 @@ def plan(
     tolerance: Tolerance = None,
     time_limit: TimeLimit = None,
     iteration_limit: IterationLimit = None,
+    checkpoint: Checkpoint = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html into the folder.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -49,7 +55,8 @@ def plan(
     """Compute a plan from a scenario, certify it, and write a plan folder.
 
     Exit code 0: optimal; 3: infeasible or unbounded, with the diagnosis; 4: a limit was reached; 130: interrupted.
-    After 4 and 130 the folder holds the best plan found and its certified gap.
+    After 4 and 130 the folder holds the best plan found and its certified gap. SIGTERM and SIGUSR1 interrupt like Ctrl-C.
+    Under mpiexec or srun all ranks solve together.
     """
     given = {
         "backend": backend,
@@ -63,13 +70,13 @@ def plan(
         from ..planning.folder import check_writable
         from ..planning.scenario import build, load_scenario
 
-        check_writable(out)
+        once(check_writable)(out)
         loaded = load_scenario(scenario)
         step.begin("building the plan")
         problem = build(loaded)
         options: dict[str, Any] = loaded.document.solve.model_dump() | {k: v for k, v in given.items() if v is not None}
         step.begin("solving")
-        result = problem.solve(**options, on_progress=step.follow(options["tolerance"]))
+        result = problem.solve(**options, on_progress=step.follow(options["tolerance"]), checkpoint=checkpoint)
         code = exit_code(result.status)
         diagnosis: list[str] = []
         if code is Exit.INFEASIBLE:
@@ -116,6 +123,7 @@ def report(
         say(f"wrote {written}")
 
 
+@once
 def _write(result: PlanResult, out: Path, report: bool) -> Path:
     """Save the plan, with its report, which the verifier ignores."""
     from ..planning.folder import save_plan
@@ -124,6 +132,7 @@ def _write(result: PlanResult, out: Path, report: bool) -> Path:
     return save_plan(result, out, (lambda folder: write_report(folder, folder / "report.html")) if report else None)
 
 
+@once
 def _say_result(result: PlanResult, written: Path, diagnosis: list[str], *, as_json: bool, quiet: bool) -> None:
     if as_json:
         facts = result.to_dict()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..backends.world import active
 from .console import stderr
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def _share(first: float, now: float, goal: float) -> float | None:
 def steps(*, quiet: bool = False) -> Iterator[Steps]:
     """Steps drawn with rich if standard error is a terminal."""
     console = stderr()
-    if quiet or not console.is_terminal:
+    # Of many ranks none draws: all must take the same steps.
+    if quiet or not console.is_terminal or active() is not None:
         yield Steps(None)
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..backends.world import once
 from ..errors import OptionError, ProblemError
 from ..report.labels import entries, records
 from ..report.numbers import amount, quantity
@@ -264,6 +265,7 @@ def _named(names: pd.Series, key: Any) -> str:
     return code if not name or name in (code, str(key)) else f"{name} ({code})"
 
 
+@once
 def _export(economy: Economy, rows: pd.DataFrame, csv: Path | None, parquet: Path | None) -> None:
     """Write the rows; never onto a file that the economy was read from."""
     from ..data.atomic import new_file

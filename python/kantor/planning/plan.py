@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..data.economy import Economy
 from ..data.labels import show, show_some
 from ..errors import OptionError, ProblemError
 from ..modelling.horizon import Horizon
+from ..solvers.checkpoint import checkpoints
 from ..solvers.dispatch import solve_program
 from ..solvers.productive import check_productive
 from ..solvers.program import PlanningProgram
@@ -216,6 +218,7 @@ class Plan:
         warm_start: PlanResult | None = None,
         on_progress: Callable[[dict[str, float]], object] | None = None,
         elastic: bool | Mapping[Any, float] = False,
+        checkpoint: str | Path | None = None,
     ) -> PlanResult:
         """Compute the plan and its proof.
 
@@ -228,9 +231,15 @@ class Plan:
         on_progress : called with a dict of numbers at every check.
         elastic : plan anyway where no plan exists, with the bounds of the least relaxation (:meth:`relaxed`), which
             the notes of the result name; True, or weights as :meth:`diagnose` takes them.
+        checkpoint : folder for the state of first-order solves: written every half minute and when interrupted, and
+            gone on from when the same plan is solved again. Other methods start anew, which takes them seconds.
 
         Not converging, or an infeasible plan, is a status of the result, never an exception.
         """
+        if checkpoint is not None:
+            with checkpoints(checkpoint):
+                return self.solve(tolerance, method, backend, time_limit_s, iteration_limit, warm_start, on_progress,
+                                  elastic)  # fmt: skip
         if elastic:
             result = self.solve(tolerance, method, backend, time_limit_s, iteration_limit, warm_start, on_progress)
             if result.status is not Status.PRIMAL_INFEASIBLE:

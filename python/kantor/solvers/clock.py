@@ -1,4 +1,7 @@
-"""Wall-clock time of one call: phases for the report, and the time limit, looked at wherever work can be long."""
+"""Wall-clock time of one call: phases for the report, and the time limit, looked at wherever work can be long.
+
+What decides anything is read from :func:`now`, the clock that all ranks of a distributed solve agree on.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from ..backends.world import now
 
 
 class OutOfTime(Exception):
@@ -17,12 +22,12 @@ class Clock:
     """Wall-clock seconds since the start, by phase, and ``limit_s``, the most of them (None: no limit)."""
 
     limit_s: float | None = None
-    started: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=now)
     phases: dict[str, float] = field(default_factory=dict)
 
     def elapsed(self) -> float:
         """Seconds since the start of the whole call."""
-        return time.perf_counter() - self.started
+        return now() - self.started
 
     def left(self) -> float | None:
         """Seconds to the limit, never negative; None without one."""

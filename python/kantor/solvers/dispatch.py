@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import Backend, get_backend
+from ..backends.world import now
 from ..errors import OptionError, ProblemError, suggest
 from .bounds import DualPoint
 from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible, relative_gap
@@ -106,7 +107,7 @@ class _Run:
     ):
         self.program, self.stopping, self.method, self.backend = program, stopping, method, backend
         self.start, self.on_progress = start, on_progress
-        self.began = time.perf_counter()
+        self.began = now()
         self.info = SolveInfo(backend=backend.name, device=backend.device(), tolerance=stopping.tolerance)
         self.best: Certificate | None = None
         self.used: list[str] = []
@@ -228,7 +229,7 @@ class _Run:
 
     def _out_of_time(self) -> bool:
         limit = self.stopping.time_limit_s
-        return limit is not None and time.perf_counter() - self.began >= limit
+        return limit is not None and now() - self.began >= limit
 
     def _polish(
         self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool]
@@ -306,14 +307,14 @@ class _Run:
 
     def _tell(self) -> None:
         if self.on_progress is not None and self.best is not None:
-            best, seconds = self.best, time.perf_counter() - self.began
+            best, seconds = self.best, now() - self.began
             entry = {"iteration": float(self.info.iterations), "seconds": seconds, "gap": best.gap}
             self.on_progress(entry | {"lower_bound": best.lower, "upper_bound": best.upper})
 
     def _close(self, why: str) -> SolveInfo:
         info = self.info
         info.method, info.why = "+".join(self.used) or self.method, why
-        info.seconds["total"] = time.perf_counter() - self.began
+        info.seconds["total"] = now() - self.began
         return info
 
     def _finish(self, status: Status, why: str, certified: bool = True, objective: float = math.nan) -> ProgramSolution:

@@ -86,18 +86,19 @@ def bound_error(
     operand = matrix if isinstance(matrix, Operand) else Operand(matrix, backend)
     above, below, products = _residual_bounds(operand, d, x)
     error = np.maximum(above, below)
-    largest = np.max(error, axis=0, initial=0.0)
+    over = operand.over
+    largest = np.maximum(over.max(error), 0.0)
     if not np.isfinite(largest).all():
         return _nothing(x, "no error bound: x is not finite", products)
     if not np.any(largest):
-        zero = np.zeros(largest.size)
+        zero = np.zeros(np.size(largest))
         why = "error bound 0: x = d = 0"
         return ErrorBound(np.zeros(x.shape), np.zeros(x.shape[0]), zero, zero, np.nan, why, products)
     proof = Proof(operand)
     if tight and x.ndim == 2:
         found = _side_by_side([proof.find(column, *TIGHT) for column in error.T])
     else:
-        found = proof.find(_one_for_all(error), *(TIGHT if tight else CHEAP))
+        found = proof.find(_one_for_all(error, operand), *(TIGHT if tight else CHEAP))
     products += proof.products
     if found is None:
         why = "no error bound: no w > 0 with (I - |A|) w > 0 was found"
@@ -105,11 +106,11 @@ def bound_error(
         return _nothing(x, why, products)
     w, margin = found
     widen = (lambda v: v[:, None]) if w.ndim < x.ndim else (lambda v: v)
-    kappa = [np.atleast_1d(np.max(part / widen(margin), axis=0)) for part in (below, above)]
+    kappa = [np.atleast_1d(over.max(part / widen(margin))) for part in (below, above)]
     if operand.signed:  # the inverse may have entries of both signs
         kappa = [np.maximum(*kappa)] * 2
     bound = (1.0 + 8.0 * EPS) * np.maximum(*kappa) * widen(w)
-    radius = float(np.min(np.max((w - margin) / w, axis=0))) * (1.0 + 1e-15)
+    radius = float(np.min(over.max((w - margin) / w))) * (1.0 + 1e-15)
     why = f"error bound proved; spectral radius of |A| at most {min(radius, 1.0):.6g} by the same vector"
     return ErrorBound(bound, w, kappa[0], kappa[1], radius, why, products)
 
@@ -131,7 +132,7 @@ def _residual_bounds(operand: Operand, d: FloatArray, x: FloatArray) -> tuple[Fl
     """Upper bounds on (d - (I - M) x)+ and its negative part, shaped like x; and the products they took."""
     product = operand.times(x)
     count = 1
-    if not operand.signed and x.min() >= 0.0:
+    if not operand.signed and np.min(operand.over.min(x)) >= 0.0:
         size = product
     else:
         size = operand.times(np.abs(x), operand.size_op)
@@ -146,9 +147,9 @@ def _residual_bounds(operand: Operand, d: FloatArray, x: FloatArray) -> tuple[Fl
     return above, below, count
 
 
-def _one_for_all(error: FloatArray) -> FloatArray:
+def _one_for_all(error: FloatArray, operand: Operand) -> FloatArray:
     """One residual for all columns, each counted in its own size."""
     if error.ndim == 1:
         return error
-    sizes = np.sqrt(np.einsum("ij,ij->j", error, error))
+    sizes = np.sqrt(operand.over.squares(error))
     return np.asarray(np.max(error / np.where(sizes > 0.0, sizes, 1.0), axis=1))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..backends.world import once
 from ..errors import BackendUnavailable, OptionError, ProblemError
 from .clock import Clock
 from .options import StoppingCriteria
@@ -27,6 +28,7 @@ def import_highspy() -> Any:
     return highspy
 
 
+@once
 def solve_exact(
     lp: LinearProgram, stopping: StoppingCriteria, clock: Clock | None = None, presolve: bool = True
 ) -> tuple[Status, str, FloatArray, FloatArray, int]:
@@ -143,6 +145,7 @@ def _vector(values: Any, length: int) -> FloatArray:
     return vector if vector.shape == (length,) else np.full(length, np.nan)
 
 
+@once
 def optimal_basis(lp: LinearProgram, stopping: StoppingCriteria) -> tuple[Status, Basis | None]:
     """(status, basis) of the simplex method without presolve; no basis unless it ends optimal."""
     highspy = import_highspy()

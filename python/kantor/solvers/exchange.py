@@ -25,6 +25,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
+from ..backends.world import once
 from .problem import FloatArray
 from .rigour import gamma
 from .technology import Technology
@@ -346,6 +347,7 @@ class Exchange:
         self.doubt &= (self.calm < _CALM * self.entries) & ~idle
 
 
+@once
 def solve_small(
     cost: FloatArray,
     matrix: Any,

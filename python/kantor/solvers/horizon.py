@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..backends import get_backend
+from ..backends.world import now
 from ..errors import ProblemError
 from .certificate import relative_gap
 from .dispatch import solve_program
@@ -236,15 +237,15 @@ def solve_horizon(
     Where the elimination settles it, the technology is stored once; otherwise the program is written out for all years
     and given to :func:`kantor.solvers.dispatch.solve_program` with the same tolerance and what is left of the time.
     """
-    began = time.perf_counter()
+    began = now()
     kernels = get_backend(backend)
     stacked = program.stacked()
     found = _eliminated(program, stacked, tolerance, kernels) if _square(program) else None
     if found is None:
-        left = None if time_limit_s is None else max(1e-3, time_limit_s - (time.perf_counter() - began))
+        left = None if time_limit_s is None else max(1e-3, time_limit_s - (now() - began))
         found = solve_program(stacked.expanded(), tolerance, backend=kernels, time_limit_s=left)
         found.info.notes.append("the technology was written out once for every year")
-    found.info.seconds["total"] = time.perf_counter() - began
+    found.info.seconds["total"] = now() - began
     return _by_year(program, found)
 
 

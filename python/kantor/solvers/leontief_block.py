@@ -46,14 +46,15 @@ class Block:
     ) -> None:
         self.operand, self.unit, self.tolerance = operand, unit, tolerance
         backend = operand.backend
-        top = np.max(np.abs(d), axis=0)
+        over = self.over = operand.over
+        top = over.max(np.abs(d))
         self.scale = np.ldexp(1.0, np.frexp(top)[1] - 1)
         # A >= 0 and a column of one sign: so has its solution, and that column must keep it.
         one_sided = not operand.signed
-        self.lower = np.where(one_sided & (d.min(axis=0) >= 0.0), 0.0, -np.inf)
-        self.upper = np.where(one_sided & (d.max(axis=0) <= 0.0), 0.0, np.inf)
+        self.lower = np.where(one_sided & (over.min(d) >= 0.0), 0.0, -np.inf)
+        self.upper = np.where(one_sided & (over.max(d) <= 0.0), 0.0, np.inf)
         d = d / self.scale
-        self.given_sizes = np.atleast_1d(np.sqrt(np.einsum("i...,i...->...", d, d)))
+        self.given_sizes = np.atleast_1d(np.sqrt(over.squares(d)))
         self.D = backend.from_host(d if unit is None else self._per_unit(d))
         self.shape = d.shape
         self.system = System(backend, operand.op, None if d.ndim == 1 else d.shape[1])
@@ -186,7 +187,7 @@ class Block:
         if not (np.isfinite(self.lower) | np.isfinite(self.upper)).any():
             return True
         x = system.backend.to_host(self.X)
-        if (x.min(axis=0) >= self.lower).all() and (x.max(axis=0) <= self.upper).all():
+        if (self.over.min(x) >= self.lower).all() and (self.over.max(x) <= self.upper).all():
             return True
         good = self._done()
         self.X = system.backend.from_host(np.minimum(np.maximum(x, self.lower), self.upper))
@@ -201,7 +202,7 @@ class Block:
         else:
             r = self.system.backend.to_host(self.R)
             r = r * (self.unit if r.ndim == 1 else self.unit[:, None])
-            self.given = _relative(np.atleast_1d(np.sqrt(np.einsum("i...,i...->...", r, r))), self.given_sizes)
+            self.given = _relative(np.atleast_1d(np.sqrt(self.over.squares(r))), self.given_sizes)
 
     def _done(self) -> bool:
         return bool((np.maximum(self.relative, self.given) <= self.tolerance).all())
@@ -231,7 +232,7 @@ class Block:
 
     def value_residuals(self) -> FloatArray:
         """(k,) sum |d - (I - M) x| / sum |d| in the units inside."""
-        sums = [np.atleast_1d(np.sum(np.abs(self.system.backend.to_host(v)), axis=0)) for v in (self.R, self.D)]
+        sums = [np.atleast_1d(self.over.sum(np.abs(self.system.backend.to_host(v)))) for v in (self.R, self.D)]
         return _relative(*sums)
 
 

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from ..backends import Backend, Operator, get_backend
 from ..backends.matrices import check_values
 from ..backends.reference import ReferenceBackend
+from .over import Whole
 from .problem import FloatArray
 from .rigour import gamma
 from .square_table import extremes
@@ -55,8 +56,11 @@ class Operand:
     matrix : what was given
     backend, op : where M is, and M there
     signed : M has an entry below zero
+    over : reductions over the goods of host arrays
     guard : (n,) gamma_k, k = entries of the row + 4: |fl(M x) - M x| <= guard |M| |x|, with two more terms to spare
     """
+
+    over: Whole = Whole()
 
     def __init__(self, matrix: Any, backend: str | Backend, signed: bool | None = None) -> None:
         self.matrix = matrix

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..backends.world import now
 from .checkpoint import Checkpoint
 from .clock import Clock
 from .kkt import Array, Kkt
@@ -181,10 +181,10 @@ class Pdhg:
                 if self.seconds_per_iteration * iterations > _PIECE_SECONDS:
                     fits = max(1, int(_PIECE_SECONDS / self.seconds_per_iteration))
                 piece = min(iterations, fits)
-                before = time.perf_counter()
+                before = now()
                 self.backend.pdhg_block(self.state, piece)
                 self.backend.synchronise()
-                self.seconds_per_iteration = (time.perf_counter() - before) / piece
+                self.seconds_per_iteration = (now() - before) / piece
                 iterations -= piece
                 self.total += piece
                 self.products += 2 * piece

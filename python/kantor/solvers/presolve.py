@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..backends.world import anywhere
 from . import terms as separable
 from .clock import Clock, OutOfTime
 from .exact import SMALL_MATRIX_VALUE, highs_model, import_highspy
@@ -145,7 +146,7 @@ def _reduced(
     highspy: Any, highs: Any, full: LinearProgram, row: FloatArray, column: FloatArray
 ) -> tuple[Presolved | None, str]:
     kinds, status = highspy.HighsPresolveStatus, highs.getModelPresolveStatus()
-    if status == kinds.kTimeout:
+    if anywhere(status == kinds.kTimeout):
         raise OutOfTime
     if status not in (kinds.kReduced, kinds.kReducedToEmpty):
         words = {kinds.kInfeasible: "HiGHS finds the program infeasible", kinds.kNotReduced: "nothing to remove"}

@@ -43,11 +43,12 @@ class Proof:
         w is about (I - |M|)^-1 s with s = error + ``floor`` (error + |M| error + ...), some terms: a component far
         below what its users miss would else need many sweeps.
         """
-        error = error / error.max()
+        over = self.operand.over
+        error = error / over.max(error)
         spread = self._spread(error, SPREAD)
         s = error + floor * spread
-        s = np.where(s > 0.0, s, REACHED * s[s > 0.0].min())
-        s = np.maximum(s / s.max(), 1e-200)
+        s = np.where(s > 0.0, s, REACHED * over.min(np.where(s > 0.0, s, np.inf)))
+        s = np.maximum(s / over.max(s), 1e-200)
         found, w = self._by_sweeps(s, slack)
         return found if found is not None else self._by_solving(s, w)
 
@@ -55,7 +56,7 @@ class Proof:
     def _by_sweeps(self, s: FloatArray, slack: float) -> tuple[Pair | None, FloatArray]:
         """The pair, if some sweeps suffice; and w as far as it has come."""
         enough = slack / (1.0 + slack)  # then kappa <= 1 / (1 - enough) = 1 + slack
-        backend = self.operand.backend
+        backend, over = self.operand.backend, self.operand.over
         w, term, per_s = backend.from_host(s), backend.from_host(s), backend.from_host(1.0 / s)
         following, relative, worst = backend.zeros(s.size), backend.zeros(s.size), [1.0]
         for done in range(1, SWEEPS + 1):
@@ -65,7 +66,7 @@ class Proof:
             worst.append(float(backend.norm([relative], ord=np.inf)[0]))
             if worst[-1] <= enough:
                 pair = self._shown(np.array(backend.to_host(w)), np.array(backend.to_host(term)), s, done)
-                if (pair[1] > 0.0).all():
+                if over.all(pair[1] > 0.0):
                     return pair, pair[0]
             if not np.isfinite(worst[-1]) or (done >= 6 and not _in_sight(worst, enough)):
                 break
@@ -100,19 +101,20 @@ class Proof:
 
     # ---- solves ----------------------------------------------------------------------------------------------------
     def _by_solving(self, s: FloatArray, shape: FloatArray) -> Pair | None:
-        shape = shape / shape.max()
-        s = s * (np.max(shape) / np.max(s))
+        over = self.operand.over
+        shape = shape / over.max(shape)
+        s = s * (over.max(shape) / over.max(s))
         for floor in FLOORS:
             w = self._solve(s + floor * shape, shape)
             for sweeps in (0, 2, 8, 32):
                 if sweeps:
                     w = self._smooth(s + floor * shape, w, sweeps)
-                if not np.isfinite(w).all() or not (w > 0.0).all():
+                if not over.all(np.isfinite(w) & (w > 0.0)):
                     break
                 margin = self.margin(w)
-                if (margin > 0.0).all():
+                if over.all(margin > 0.0):
                     return w, margin
-            if np.isfinite(w).all() and (w > 0.0).all():
+            if over.all(np.isfinite(w) & (w > 0.0)):
                 shape = w
         return None
 
@@ -131,7 +133,7 @@ class Proof:
         """(I - |M|) w = s in the units of ``shape``, until no row of the residual can reach half of s."""
         scaled = System(self.operand.backend, self.operand.size_op, None, scale=shape)
         right = scaled.backend.from_host(s / shape)
-        target = np.array([0.5 * float((s / shape).min())])
+        target = np.array([0.5 * float(self.operand.over.min(s / shape))])
         z, r = scaled.new(), scaled.new(right)
         if iterate(Bicgstab, scaled, right, z, r, Watch(target, STEPS)) != CONVERGED:
             z = scaled.new(right)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import Backend
+from ..backends.world import now
 from .bounds import DualPoint, planning_prices
 from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible
 from .evaluate import Evaluator
@@ -248,7 +249,7 @@ class LpRounds:
             self.on_progress(entry | {"iteration": entry.get("iteration", 0.0) + self.iterations})
 
     def _elapsed(self) -> float:
-        return time.perf_counter() - self.began
+        return now() - self.began
 
     def _iterations_left(self) -> int | None:
         limit = self.stopping.iteration_limit

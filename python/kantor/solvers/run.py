@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backends import Backend
 from .answer import answer
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, place_of
 from .clock import Clock, OutOfTime
 from .domain import refuse_unattained
 from .kkt import Kkt
@@ -148,8 +148,9 @@ class PdhgRun:
                 self.user_set = UserSet(self.backend, extras.projection, extras.support, scaled.scaling.primal, target)
             kkt = Kkt(self.backend, target, scaled, self.user_set)
             checkpoint = None
-            if extras.checkpoint is not None:
-                checkpoint = Checkpoint(extras.checkpoint, self.lp, scaled, self.options)
+            place = place_of(extras.checkpoint)
+            if place is not None:
+                checkpoint = Checkpoint(place, self.lp, scaled, self.options)
             scaled = replace(scaled, K=None)  # the backend has its own copy; a large matrix need not be held twice
         clock.look()
         sign, offset = (-1.0 if self.lp.maximise else 1.0), self.lp.offset + target.offset

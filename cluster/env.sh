@@ -1,0 +1,39 @@
+# What differs from site to site, and nothing else does: every job script sources this file first.
+# Edit it, or point KANTOR_SITE at your own copy.
+
+# Modules of this cluster that bring the MPI that mpi4py was built for (and CUDA for GPU jobs). Example:
+#   module load mpich cuda
+
+# Where kantor is installed: the folder of `kantor` and `python`; default: the .venv beside this folder.
+KANTOR_BIN="${KANTOR_BIN:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.venv/bin}"
+
+# How Slurm talks to that MPI: `srun --mpi=list` shows what it can. pmi2 for MPICH, pmix for Open MPI.
+KANTOR_MPI="${KANTOR_MPI:-pmi2}"
+
+# One thread a core of the task; kantor's threads and BLAS must not compete with the other ranks of the node.
+export KANTOR_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"
+export OMP_NUM_THREADS="$KANTOR_NUM_THREADS" OPENBLAS_NUM_THREADS="$KANTOR_NUM_THREADS"
+
+# Where checkpoints go: a file system that all nodes see and that outlives the job.
+KANTOR_CHECKPOINTS="${KANTOR_CHECKPOINTS:-${SLURM_SUBMIT_DIR:-$PWD}/checkpoints}"
+
+# Where real data sets are (see the README), if not in the default place.
+# export KANTOR_DATA=/projects/tables
+
+export PATH="$KANTOR_BIN:$PATH"
+
+# Run a command on all ranks of the job. A rank that dies takes the others with it: nobody waits for it.
+on_all_ranks() {
+  srun --mpi="$KANTOR_MPI" --kill-on-bad-exit=1 "$@"
+}
+
+# What to do with the exit code of kantor: 130 means a signal came, the state is on disk, and the job goes on later.
+finish_or_requeue() {
+  local code=$1
+  if [ "$code" -eq 130 ]; then
+    echo "interrupted after a checkpoint; the job goes back into the queue"
+    scontrol requeue "$SLURM_JOB_ID"
+    exit 0
+  fi
+  exit "$code"
+}

@@ -1,0 +1,68 @@
+"""Gross output of a table in shards, on many ranks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..backends import Backend
+from ..backends.partition import Layout
+from ..backends.world import World
+from ..data.shards import open_shards
+from ..errors import ProblemError
+from ..solvers.problem import FloatArray
+from ..solvers.sharded import ShardedSolution, solve_rows
+from ..solvers.watch import Stopwatch
+
+
+def solve_leontief_shards(
+    folder: str | Path,
+    *,
+    world: World,
+    demand: FloatArray | None = None,
+    tolerance: float = 1e-10,
+    backend: str | Backend = "auto",
+    max_iterations: int = 10_000,
+    error_bound: bool = True,
+) -> ShardedSolution:
+    """Solve x = A x + d for a table in shards (kantor.data.shards) on the ranks of ``world``. Collective.
+
+    Parameters
+    ----------
+    folder : the table; at least as many shards as ranks
+    demand : (own goods,) in place of the demand in the shards
+    tolerance, max_iterations, error_bound : as in solve_leontief
+    backend : the kernels of every rank
+
+    Raises ProblemError, on all ranks, for a damaged shard, which is named, or numbers that are not finite; and where no
+    proof of productivity comes with a solve that fails. Not converging is a status.
+    """
+    clock = Stopwatch()
+    error: Exception | None = None
+    layout, rows, d = Layout(np.zeros(world.size + 1, dtype=np.int64)), sp.csr_array((0, 0)), np.zeros(0)
+    try:
+        table = open_shards(folder)
+        layout, pieces = table.layout(world.size)
+        rows, d = table.read(pieces[world.rank])
+        d = d if demand is None else _demand(demand, d.size)
+    except (ProblemError, MemoryError) as trouble:
+        error = trouble
+    world.agree(error)
+    clock.lap("read")
+    held = [rows]
+    del rows
+    return solve_rows(
+        held.pop(), d, layout, world, tolerance=tolerance, backend=backend, max_iterations=max_iterations,
+        error_bound=error_bound, clock=clock,
+    )  # fmt: skip
+
+
+def _demand(given: Any, size: int) -> FloatArray:
+    d = np.asarray(given, dtype=np.float64)
+    if d.shape != (size,):
+        raise ProblemError(f"demand: shape {d.shape}, expected ({size},): the goods of this rank's shards")
+    if not np.isfinite(d).all():
+        raise ProblemError(f"demand[{int(np.flatnonzero(~np.isfinite(d))[0])}] is not finite")
+    return d

@@ -1,0 +1,60 @@
+"""``mpiexec -n 4 kantor plan ...`` and ``srun kantor plan ...``: many processes, one command.
+
+All ranks compute; the first one speaks and writes. An error that all of them have is said once; one that only some
+have ends the job at once, so that nobody waits for a rank that is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..backends.world import PARTITIONS, World, distributed
+from ..errors import OptionError
+
+TOGETHER = ("plan", "lp", "balance", "values", "bench", "info")  # commands whose work is divided
+
+_world: World | None = None
+
+
+def run_together(command: Callable[[], Any]) -> None:
+    """Run the command on all ranks of this job."""
+    global _world
+    size = int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
+    partition = os.environ.get("KANTOR_PARTITION", "auto")
+    with distributed(partition=partition if partition in PARTITIONS else "auto") as ranks:
+        if ranks.size != size:
+            os.write(2, f"kantor: the launcher started {size} processes, but mpi4py belongs to another MPI and sees "
+                        f"{ranks.size}; start with the mpiexec of the MPI that mpi4py was built for\n".encode())  # fmt: skip
+            os._exit(2)
+        _world = ranks
+        if ranks.rank > 0:
+            _silence(ranks)
+        try:
+            command()
+        except Exception as error:  # outside of the command's own handling
+            ranks.abort(f"{type(error).__name__}: {error}", 1)
+
+
+def _silence(ranks: World) -> None:
+    """Nothing this process prints is seen but the message with which it ends the job; libraries print too."""
+    ranks.voice = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+def refuse_alone(arguments: Sequence[str]) -> None:
+    """OptionError for a command that would only do the same work many times."""
+    if _world is not None and arguments and arguments[0] not in TOGETHER:
+        raise OptionError(f"{arguments[0]}: runs on one process; start it without mpiexec or srun")
+
+
+def failed(message: str) -> None:
+    """Called with every error: goes on if all ranks came here, ends the whole job if not."""
+    if _world is not None and not _world.failed_together():
+        _world.abort(message, 1)

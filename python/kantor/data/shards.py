@@ -1,0 +1,139 @@
+"""Square tables in pieces: every rank writes, and reads, only its own rows.
+
+A folder holds ``shards.json`` (size, cuts, SHA-256 of every piece) and one NPZ a piece, rows of A in CSR with the
+columns' numbers in the whole table, and the demand for its goods. Pieces are written under another name, flushed and
+renamed; ``shards.json`` comes last, so a folder without it is not a table. Nothing is ever read whose checksum does
+not hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..backends.partition import Layout, contiguous
+from ..errors import ProblemError
+from .atomic import new_file
+
+HEAD = "shards.json"
+_VERSION = 1
+_PIECE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One piece: its file, rows, entries and checksum."""
+
+    file: str
+    rows: int
+    entries: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ShardedTable:
+    """What ``shards.json`` says; pieces are read by the ranks that own them."""
+
+    folder: Path
+    shards: tuple[Shard, ...]
+    notes: dict[str, Any]
+
+    @property
+    def n(self) -> int:
+        """Goods of the whole table."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def entries(self) -> int:
+        """Entries of the whole table."""
+        return sum(shard.entries for shard in self.shards)
+
+    def layout(self, ranks: int) -> tuple[Layout, list[range]]:
+        """(who owns which goods, the pieces of every rank): whole pieces, balanced by entries.
+
+        ProblemError if there are more ranks than pieces.
+        """
+        if ranks > len(self.shards):
+            raise ProblemError(
+                f"{self.folder}: {len(self.shards)} shards for {ranks} ranks; every rank needs one of its own"
+            )
+        cuts = contiguous(np.array([shard.entries for shard in self.shards], dtype=np.float64), ranks).offsets
+        for rank in range(1, ranks):  # nobody goes without
+            cuts[rank] = min(max(cuts[rank], cuts[rank - 1] + 1), len(self.shards) - (ranks - rank))
+        first = np.concatenate([[0], np.cumsum([shard.rows for shard in self.shards])]).astype(np.int64)
+        return Layout(first[cuts]), [range(int(a), int(b)) for a, b in zip(cuts, cuts[1:], strict=False)]
+
+    def read(self, pieces: Iterable[int]) -> tuple[sp.csr_array, np.ndarray]:
+        """(rows (own goods, n), demand (own goods,)) of adjacent pieces; ProblemError that names a damaged file."""
+        found = [self._read(self.shards[i]) for i in pieces]
+        rows = found[0][0] if len(found) == 1 else sp.csr_array(sp.vstack([part for part, _ in found], format="csr"))
+        return rows, np.concatenate([demand for _, demand in found])
+
+    def _read(self, shard: Shard) -> tuple[sp.csr_array, np.ndarray]:
+        path = self.folder / shard.file
+        try:
+            if _sha256(path) != shard.sha256:
+                raise ProblemError(f"{path}: its SHA-256 is not the one in {HEAD}: the shard is damaged or of another run")
+            with np.load(path, allow_pickle=False) as file:
+                data, indices, indptr, demand = (file[name] for name in ("data", "indices", "indptr", "demand"))
+        except OSError as error:
+            raise ProblemError(f"{path}: cannot be read ({error.strerror or error})") from None
+        rows = sp.csr_array((data, indices, indptr), shape=(shard.rows, self.n))
+        if rows.nnz and not np.isfinite(data).all():
+            raise ProblemError(f"{path}: an entry is not finite")
+        if not np.isfinite(demand).all():
+            raise ProblemError(f"{path}: a demand is not finite")
+        return rows, demand
+
+
+def write_shard(folder: str | Path, number: int, rows: sp.csr_array, demand: np.ndarray) -> Shard:
+    """Write one piece: rows (any, n) of A in CSR and the demand for those goods; any process may write any piece."""
+    path = Path(folder) / f"{number:06d}.npz"
+    wide = np.int32 if rows.shape[1] < 2**31 else np.int64
+    with new_file(path, parents=True) as stream:
+        np.savez(
+            stream, data=rows.data, indices=rows.indices.astype(wide, copy=False), indptr=rows.indptr.astype(np.int64),
+            demand=np.asarray(demand, dtype=np.float64),
+        )  # fmt: skip
+    return Shard(path.name, int(rows.shape[0]), int(rows.nnz), _sha256(path))
+
+
+def write_head(folder: str | Path, shards: Iterable[Shard], **notes: Any) -> ShardedTable:
+    """Write ``shards.json`` when all pieces are there: then the folder is a table."""
+    table = ShardedTable(Path(folder), tuple(shards), notes)
+    facts = {"version": _VERSION, "n": table.n, "entries": table.entries, "notes": notes}
+    with new_file(Path(folder) / HEAD) as stream:
+        pieces = [vars(shard) for shard in table.shards]
+        stream.write(json.dumps(facts | {"shards": pieces}, indent=1).encode())
+    return table
+
+
+def open_shards(folder: str | Path) -> ShardedTable:
+    """Read ``shards.json``; ProblemError if the folder is no table in shards."""
+    path = Path(folder) / HEAD
+    try:
+        facts = json.loads(path.read_text())
+        table = ShardedTable(Path(folder), tuple(Shard(**piece) for piece in facts["shards"]), facts["notes"])
+        known = facts["version"], facts["n"], facts["entries"]
+    except OSError as error:
+        raise ProblemError(f"{path}: cannot be read ({error.strerror or error}): is {folder} a table in shards?") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProblemError(f"{path}: is damaged ({error})") from None
+    if known != (_VERSION, table.n, table.entries):
+        raise ProblemError(f"{path}: says {known}, its shards give {(_VERSION, table.n, table.entries)}")
+    return table
+
+
+def _sha256(path: Path) -> str:
+    sha = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while piece := stream.read(_PIECE):
+            sha.update(piece)
+    return sha.hexdigest()

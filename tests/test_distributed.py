@@ -1,0 +1,210 @@
+"""Solves of several ranks under a real mpiexec: the answers of one process, the same bits when repeated, no rank left
+waiting. What the ranks do themselves is in mpi_checks.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mpi_checks_here as here
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from kantor.backends.partition import Layout, contiguous, divide, split_rows, volume
+from kantor.errors import OptionError
+
+pytestmark = pytest.mark.mpi
+
+CHECKS = Path(__file__).with_name("mpi_checks.py")
+SECONDS = 240  # a hang is a failure; nothing here takes more than a few seconds on a free machine
+
+
+@pytest.fixture(scope="module")
+def mpiexec():
+    pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install 'kantor[mpi]'")
+    beside = Path(sys.executable).with_name("mpiexec")
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if found is None:
+        pytest.skip("no mpiexec: pip install mpich")
+    return found
+
+
+def environment():
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PMI_", "SLURM_", "KANTOR_BACKEND"))}
+    return kept | {"OMP_NUM_THREADS": "1", "KANTOR_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def run(*command, **options):
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=SECONDS, env=environment(), **options
+    )
+
+
+def kantor(*arguments):
+    return (sys.executable, "-m", "kantor", *arguments)
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return here.answers()
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 7])
+def test_any_number_of_ranks_gives_the_answer_of_one(mpiexec, serial, ranks):
+    done = run(mpiexec, "-n", ranks, sys.executable, CHECKS, "native" if ranks != 2 else "reference")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["ranks"] == ranks
+    assert found["backend"] == ("distributed" if ranks > 1 else "native")
+    np.testing.assert_allclose(found["leontief"], serial["leontief"], rtol=1e-9)
+    assert found["lp"] == [serial["lp"][0], pytest.approx(serial["lp"][1], rel=1e-7)]
+    status, method, lower, upper, gap = found["plan"]
+    assert [status, method] == serial["plan"][:2]
+    assert [lower, upper] == pytest.approx(serial["plan"][2:4], rel=1e-9)
+    assert gap == pytest.approx(serial["plan"][4], abs=1e-9)
+    assert re.search(r"A\b.*nan", found["error"])  # every rank raised it, or the job would not have ended
+    if ranks == 3:
+        again = run(mpiexec, "-n", ranks, sys.executable, CHECKS, "native")
+        assert json.loads(again.stdout.splitlines()[-1])["bits"] == found["bits"]
+
+
+def test_a_plan_under_mpiexec_is_the_plan_of_one_process_and_verifies(mpiexec, tmp_path):
+    command = kantor("plan", "us_2012", "-o")
+    alone = run(*command, tmp_path / "one", "--json")
+    together = run(mpiexec, "-n", 4, *command, tmp_path / "four", "--json")
+    assert together.returncode == 0, together.stderr
+    one, four = json.loads(alone.stdout), json.loads(together.stdout)  # one JSON object: one rank spoke
+    assert four["objective"] == pytest.approx(one["objective"], rel=1e-9)
+    assert four["backend"] == "distributed"
+    assert four["device"].startswith("4 ranks")
+    assert run(*kantor("verify", tmp_path / "four")).returncode == 0
+
+
+def test_an_error_of_all_ranks_is_said_once(mpiexec, tmp_path):
+    done = run(mpiexec, "-n", 3, *kantor("plan", "nowhere", "-o", tmp_path / "plan"))
+    assert done.returncode == 2
+    assert done.stderr.count("cannot read the scenario nowhere") == 1
+    refused = run(mpiexec, "-n", 2, *kantor("check", "us_2012"))
+    assert refused.returncode == 2
+    assert "runs on one process" in refused.stderr
+
+
+def test_an_error_of_one_rank_ends_the_job_with_its_message(mpiexec, tmp_path):
+    here.write_mps(tmp_path / "good.mps")
+    command = kantor("lp", tmp_path / "good.mps", "--method", "pdhg")
+    bad = kantor("lp", tmp_path / "absent.mps", "--method", "pdhg")
+    done = run(mpiexec, "-n", 2, *command, ":", "-n", 1, *bad)
+    assert done.returncode != 0
+    assert "rank 2 of 3" in done.stderr
+    assert "absent.mps" in done.stderr
+
+
+def test_a_signal_to_one_rank_interrupts_all_and_another_number_of_ranks_goes_on(mpiexec, tmp_path):
+    here.write_mps(tmp_path / "lp.mps")
+    state = tmp_path / "state"
+    command = kantor("lp", tmp_path / "lp.mps", "--method", "pdhg", "--json", "--checkpoint", state)
+    endless = (*command, "--tolerance", "1e-300")
+    job = subprocess.Popen(
+        [str(part) for part in (mpiexec, "-n", 3, *endless)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(),
+    )  # fmt: skip
+    victim = here.wait_for_rank(1, str(tmp_path / "lp.mps"), state, SECONDS)
+    os.kill(victim, signal.SIGUSR1)
+    said, words = job.communicate(timeout=SECONDS)
+    assert job.returncode == 130, words
+    assert said, words
+    assert json.loads(said)["status"] == "interrupted"
+    before = (state / "checkpoint.npz").read_bytes()
+    again = run(*command, "--tolerance", "1e-7")
+    found = json.loads(again.stdout)
+    assert again.returncode == 0, again.stderr
+    assert found["iterations"] >= here.iterations_of(before) > 0
+
+
+def test_a_killed_rank_ends_the_job_and_leaves_the_last_checkpoint_whole(mpiexec, tmp_path):
+    here.write_mps(tmp_path / "lp.mps")
+    state = tmp_path / "state"
+    command = kantor("lp", tmp_path / "lp.mps", "--method", "pdhg", "--json", "--checkpoint", state)
+    first = run(*command, "--iteration-limit", "80", "--tolerance", "1e-300")
+    assert first.returncode == 4, first.stderr
+    kept = (state / "checkpoint.npz").read_bytes()
+    job = subprocess.Popen(
+        [str(part) for part in (mpiexec, "-n", 2, *command, "--tolerance", "1e-300")], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=environment(),
+    )  # fmt: skip
+    victim = here.wait_for_rank(1, str(tmp_path / "lp.mps"), state, SECONDS)
+    os.kill(victim, signal.SIGKILL)
+    began = time.monotonic()
+    job.communicate(timeout=SECONDS)
+    assert job.returncode != 0
+    assert time.monotonic() - began < SECONDS
+    assert (state / "checkpoint.npz").read_bytes() == kept
+    assert run(*command, "--tolerance", "1e-7").returncode == 0
+    (state / "checkpoint.npz").write_bytes(kept[:-200])
+    torn = run(mpiexec, "-n", 2, *command)
+    assert torn.returncode == 2
+    assert "checkpoint.npz" in torn.stderr
+
+
+# ---- layouts and volumes: no ranks needed ----------------------------------------------------------------------------
+def test_layouts_put_every_index_on_one_rank():
+    rng = np.random.default_rng(3)
+    for owner in (np.array([0, 0, 1, 2, 2]), rng.integers(0, 4, 50), np.zeros(0, dtype=int), np.full(3, 2)):
+        layout = Layout.of_owners(owner, 5)
+        assert layout.n == owner.size
+        for rank in range(5):
+            owned = layout.owned(rank)
+            np.testing.assert_array_equal(np.arange(owner.size)[owned], np.flatnonzero(owner == rank))
+        np.testing.assert_array_equal(layout.owner(layout.position(np.arange(owner.size))), owner)
+    assert contiguous(np.ones(3), 7).counts.sum() == 3
+
+
+def test_volume_counts_what_a_product_moves_by_hand():
+    # rank 0 owns 0, 1; rank 1 owns 2, 3. Row 0 reads column 2, row 3 reads columns 0 and 1.
+    K = sp.csr_array(([1.0] * 5, ([0, 1, 2, 3, 3], [2, 1, 2, 0, 1])), shape=(4, 4))
+    halves = contiguous(np.ones(4), 2)
+    moved = volume(K, halves, halves)
+    assert (moved.rows, moved.columns) == (3, 2)  # x_2, x_0, x_1; and y_0, y_3
+    assert moved.shorter == 2 * (1 + 1)  # one column for one row; two columns but one row
+    assert moved.balance == pytest.approx(1.2)  # of ten entries in K and K' six are on rank 0 or 1
+
+
+def test_full_rows_are_summed_by_parts_unless_the_matrix_is_dense():
+    K = sp.lil_array((200, 3000))
+    K[5] = 1.0
+    K[:, 0] = 1.0
+    assert split_rows(sp.csr_array(K), 4).tolist() == [5]
+    assert split_rows(sp.csr_array(np.ones((200, 200))), 4).size == 0
+    layout, columns = contiguous(np.ones(200), 4), contiguous(np.ones(3000), 4)
+    moved = volume(sp.csr_array(K), layout, columns)
+    assert moved.rows == 3000 - 750 + 2  # the full row gathers nearly all of x; two more ranks need column 0
+    assert moved.split < 100
+
+
+def test_graph_partition_finds_hidden_regions():
+    pytest.importorskip("pymetis", reason="pymetis is not installed: pip install 'kantor[partition]'")
+    rng = np.random.default_rng(5)
+    blocks = sp.csr_array(sp.block_diag([sp.random_array((60, 60), density=0.2, rng=rng) for _ in range(4)]))
+    shuffled = rng.permutation(240)
+    K = sp.csr_array(blocks[shuffled][:, shuffled])
+    plain, cut = divide(K, 4, "contiguous"), divide(K, 4)
+    assert "METIS" in cut[2]
+    assert volume(K, *cut[:2]).split == 0 < volume(K, *plain[:2]).split
+    rectangular = sp.csr_array(K[:, :200])
+    assert volume(rectangular, *divide(rectangular, 4)[:2]).split < volume(rectangular, *divide(rectangular, 4, "contiguous")[:2]).split  # fmt: skip  # noqa: E501
+
+
+def test_options_of_distributed_are_checked():
+    MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py is not installed")
+    from kantor.backends.world import World
+
+    with pytest.raises(OptionError, match="partition: 'grid'"):
+        World(MPI.COMM_SELF, "grid")
