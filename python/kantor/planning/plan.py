@@ -26,7 +26,7 @@ from ..solvers.rigour import gamma
 from ..solvers.solution import Status
 from .combined import Held, Lexicographic, is_plain, restate_plan
 from .in_order import solve_in_order
-from .limits import Bound, Limit, ResolvedLimit, resolve_limits
+from .limits import Bound, Limit, ResolvedLimit, resolve_limits, with_own_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
 from .wording import about_negative_targets, entry_in_labels, in_labels
@@ -46,7 +46,8 @@ class Plan:
         None for the economy's total final demand. A category that belongs to another technology table of the economy
         (domestic or total inputs) makes the plan use that table, and a note says so.
     objective : MaxScale() by default; see :mod:`kantor.planning.objectives`.
-    limits : name -> number, "102%", "-5%", or Limit; see :mod:`kantor.planning.limits`.
+    limits : name -> number, "102%", "-5%", or Limit; see :mod:`kantor.planning.limits`. They come before the economy's
+        own limits on the same indicators.
     horizon : several years with capital and stocks, see :class:`kantor.Horizon`. Targets are then those of the first
         year, or a table products x years; limits hold in each year (see :class:`kantor.Limit`, ``over``); techniques
         and products carry (year, action or account, label), and capacities name them so.
@@ -98,6 +99,7 @@ class Plan:
         changed, technology = (economy if self.economy is not economy else None), self.economy.technology
         single, aim = self.economy, self.objective
         each, shares = (aim.each, aim.shares) if isinstance(aim, MaxScale) else (None, None)
+        limits = with_own_limits(single, limits)
         self.economy, wanted, limits = enlarged(single, wanted, horizon, each, shares, limits)
         if horizon is not None:
             self.objective = year_by_year(aim, single, horizon, self.economy)
