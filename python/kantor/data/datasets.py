@@ -117,8 +117,9 @@ def load_economy(name_or_path: str | Path, **options: Any) -> Economy:
     wiod2013                 world, 41 regions x 35 sectors, CO2 and employment                   year=2011
     ======================== ==================================================================== ====================
 
-    A path is a folder with ``economy.toml`` (see :mod:`kantor.data.files`), one written by ``save_economy``, or one
-    square table with ``table="A"`` or ``table="Z"``. Every file read is listed with its SHA-256 in ``sources``.
+    A path is a folder with ``economy.toml`` (see :mod:`kantor.data.files`), one written by ``save_economy``, a text,
+    workbook or folder of CSV files (:func:`kantor.read_economy`), or one square table with ``table="A"`` or
+    ``table="Z"``. Every file read is listed with its SHA-256 in ``sources``.
 
     Raises ProblemError for an unknown name (the nearest is suggested), a data set that is not here (with the folders
     looked at, its source and licence) or bad content (file, row and column); OptionError for an unknown option.

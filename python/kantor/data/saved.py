@@ -88,9 +88,7 @@ def _words(eco: Economy) -> dict[str, Any]:
         "indicators": _labels(eco.intensities.index),
         "indicator_units": [str(u) for u in eco.indicator_units] if eco.indicator_units is not None else [],
         "aliases": eco.aliases,
-        "limits": {
-            name: [side if np.isfinite(side) else None for side in sides] for name, sides in eco.limits.items()
-        },
+        "limits": {name: [side if np.isfinite(side) else None for side in sides] for name, sides in eco.limits.items()},
         "reference_use": None if eco.reference_use is None else eco.reference_use.tolist(),
         "technology": eco.technology,
         "demand_technology": eco.demand_technology,

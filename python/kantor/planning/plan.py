@@ -33,6 +33,9 @@ from .wording import about_negative_targets, entry_in_labels, in_labels
 from .years import enlarged, year_by_year
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..data.model_names import ModelNames
     from .diagnose import Diagnosis
 
 
@@ -288,6 +291,31 @@ class Plan:
             floor_rents=floors.to_numpy(),
             capacity_rents=np.zeros(len(activity)),
         )
+
+    def write_mps(self, path: str | Path) -> ModelNames:
+        """Write the exact model as an MPS file (``.mps``, ``.mps.gz``), with the plan's labels as names.
+
+        Blanks in labels become underscores; ``FILE.names.csv`` lists the names that changed. Read back and solved by any
+        solver its optimum is that of the plan. Raises ProblemError for utilities, which are not linear.
+
+        >>> import tempfile, pathlib
+        >>> from kantor import read_mps, solve_lp
+        >>> eco = Economy.from_iot(A=[[0.5, 0.1], [0.2, 0.4]], Y=[30.0, 10.0], S=[[1.0, 2.0]], labels=["wheat", "cloth"],
+        ...                        indicators=["hours"])
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "village.mps"
+        >>> _ = Plan(eco, limits={"hours": "90%"}).write_mps(file)
+        >>> round(solve_lp(read_mps(file)).objective, 9)
+        0.9
+        """
+        from .model import write_model
+
+        return write_model(self, path)
+
+    def write_lp(self, path: str | Path) -> ModelNames:
+        """Write the exact model in the LP format (``.lp``), readable for people; all as :meth:`write_mps`."""
+        from .model import write_model
+
+        return write_model(self, path)
 
     def diagnose(self, tolerance: float = 1e-6, weights: Mapping[Any, float] | None = None) -> Diagnosis:
         """Why no plan exists: the limits and targets in conflict, and the least relaxation that makes one possible.

@@ -20,9 +20,8 @@ TEXT, WORKBOOK = (".txt",), (".xlsx", ".xlsm")
 def is_form(path: Path) -> bool:
     """Whether ``path`` is an economy in one of the forms of this package, by its name (a folder: by its files)."""
     if path.is_dir():
-        return (path / "techniques.csv").is_file() and not any(
-            (path / name).is_file() for name in ("economy.toml", "economy.json")
-        )
+        described = any((path / name).is_file() for name in ("economy.toml", "economy.json"))
+        return not described and any((path / f"{name}.csv").is_file() for name in ("techniques", "outputs"))
     return path.suffix.lower() in TEXT + WORKBOOK
 
 

@@ -37,7 +37,9 @@ def build(said: Statements) -> Economy:
     bases = [named.base for named in factors.named.values()]
     if any(base is not None for base in bases) and any(base is None for base in bases):
         lacking = next(n for n in factors.named.values() if n.base is None)
-        raise ProblemError(f"{lacking.place}: {show(lacking.label)!r} has no base, others have; give all of them or none")
+        raise ProblemError(
+            f"{lacking.place}: {show(lacking.label)!r} has no base, others have; give all of them or none"
+        )
     return Economy(
         name=said.name or said.where.rsplit("/", 1)[-1].rsplit(".", 1)[0],
         year=said.year,
@@ -211,7 +213,9 @@ def _demand(
         values[row, categories.index(category)] = term.amount
     levels = {len(category) if isinstance(category, tuple) else 1 for category in categories}
     if len(levels) > 1:
-        raise ProblemError(f"{said.where}: categories of targets have {sorted(levels)} levels, expected the same of all")
+        raise ProblemError(
+            f"{said.where}: categories of targets have {sorted(levels)} levels, expected the same of all"
+        )
     columns = as_index(categories, "categories") if categories else pd.Index([], dtype=object)
     return pd.DataFrame(values, products, columns)
 

@@ -49,7 +49,9 @@ def _check_plain(eco: Economy) -> None:
             "eco.replace(technologies={}, technology=None, demand_technology={}, total_categories={})"
         )
     if eco.demand_technology or eco.total_categories or eco.technology is not None:
-        raise ProblemError(f"{eco.name!r}: its demand belongs to a technology, which this form cannot say; save_economy can")
+        raise ProblemError(
+            f"{eco.name!r}: its demand belongs to a technology, which this form cannot say; save_economy can"
+        )
     if eco.expansion is not None:
         raise ProblemError(f"{eco.name!r}: an expanded economy remembers its sectors; save_economy writes that")
 
