@@ -36,7 +36,7 @@ DATA_SETS = {
     ),
     "wiod2013": DataSet("wiod2013", public.WIOD_ORIGIN, public.wiod, ("year",)),
     "premise_inventories": DataSet(
-        "premise_inventories", inventories.ORIGIN, inventories.premise, ("link", "products", "files")
+        "premise_inventories", inventories.ORIGIN, inventories.premise, ("link", "products", "files", "byproducts")
     ),
 }
 SHORT_NAMES = {

@@ -27,6 +27,7 @@ ORIGIN = (
     "Impact Research, Paul Scherrer Institute), BSD-3-Clause."
 )
 LINKS = ("product", "activity")
+BYPRODUCTS = ("make", "drop")
 # Global warming over 100 years, kg CO2e per kg: IPCC, Sixth Assessment Report, Working Group I, table 7.15.
 WARMING = {
     "Carbon dioxide, fossil": 1.0,
@@ -49,6 +50,7 @@ def premise(
     link: str = "product",
     products: str | Iterable[str] | None = None,
     files: str | Iterable[str] | None = None,
+    byproducts: str = "make",
 ) -> Economy:
     """The processes of premise's additional inventories: 4,125 techniques for 1,088 products and treatments.
 
@@ -69,7 +71,13 @@ def premise(
     if files is not None:
         activities = activities[_of_files(activities["file"].astype(str), _listed(files))]
     eco = from_inventory(
-        activities, exchanges, link=link, products=products, name="premise_inventories", licence=ORIGIN
+        activities,
+        exchanges,
+        link=link,
+        products=products,
+        byproducts=byproducts,
+        name="premise_inventories",
+        licence=ORIGIN,
     )
     return eco.replace(sources=reader.sources)
 
@@ -80,6 +88,7 @@ def from_inventory(
     *,
     link: str = "product",
     products: str | Iterable[str] | None = None,
+    byproducts: str = "make",
     name: str = "inventory",
     licence: str = "",
 ) -> Economy:
@@ -92,6 +101,8 @@ def from_inventory(
     exchanges : one row an exchange: ``activity`` (the process), ``type`` (technosphere or biosphere), ``name``,
         ``product``, ``location`` (of the process that delivers), ``unit``, ``amount``
     link, products : see :func:`premise`
+    byproducts : "make" them beside the reference product, where they may be left over; or "drop" them, which claims
+        less: every technique then makes one product, and plans are solved faster
 
     Indicators: what comes from outside, each in its unit; emissions and resources that cause warming; "GHG", their sum
     in kg CO2e over 100 years (biogenic CO2 counts nothing, inputs from outside carry nothing). Raises ProblemError for
@@ -107,6 +118,8 @@ def from_inventory(
     """
     if link not in LINKS:
         raise OptionError(f"link: {link!r} is unknown" + suggest(link, LINKS))
+    if byproducts not in BYPRODUCTS:
+        raise OptionError(f"byproducts: {byproducts!r} is unknown" + suggest(byproducts, BYPRODUCTS))
     own = _processes(activities)
     flows = _exchanges(exchanges, own)
     own = own.assign(capture=_captures(flows, len(own)))
@@ -133,7 +146,7 @@ def from_inventory(
         name=name,
         products=products_made,
         techniques=labels,
-        output_coefficients=sp.csr_array(made[wanted][:, keep] - kept.minimum(0.0)),
+        output_coefficients=sp.csr_array(made[wanted][:, keep] - (byproducts == "make") * kept.minimum(0.0)),
         input_coefficients=sp.csr_array(kept.maximum(0.0)),
         intensities=pd.DataFrame(uses[there][:, keep].toarray(), names, labels),
         final_demand=pd.DataFrame(index=products_made),
@@ -142,7 +155,7 @@ def from_inventory(
         indicator_units=pd.Series(units[there], names, dtype=object),
         aliases={"greenhouse gases": GHG},
         licence=licence,
-        notes=_notes(own, kept, outside, keep, gain, link),
+        notes=_notes(own, kept, outside, keep, gain, link, byproducts),
     )
 
 
@@ -331,7 +344,13 @@ def _matrix(rows: pd.Series, columns: pd.Series, values: pd.Series, shape: tuple
 
 
 def _notes(
-    own: pd.DataFrame, kept_amounts: sp.csr_array, outside: pd.DataFrame, keep: np.ndarray, gain: np.ndarray, link: str
+    own: pd.DataFrame,
+    kept_amounts: sp.csr_array,
+    outside: pd.DataFrame,
+    keep: np.ndarray,
+    gain: np.ndarray,
+    link: str,
+    byproducts: str,
 ) -> list[str]:
     kept = own[keep]
     scaled = kept[(kept["production"] != 1.0)]
@@ -341,7 +360,12 @@ def _notes(
     notes = [
         f"{len(bought):,} inputs come from outside and are {bought['product'].nunique():,} indicators; they carry no "
         "emissions",
-        f"{int((kept_amounts.data < 0).sum())} by-products are made beside the reference product and may be left over",
+        f"{int((kept_amounts.data < 0).sum())} by-products are "
+        + (
+            "made beside the reference product and may be left over"
+            if byproducts == "make"
+            else "dropped, as was asked for"
+        ),
         f"inputs are linked by {link}",
     ]
     hosted = own["name"][own["capture"]] if link == "product" else own["name"].iloc[:0]

@@ -156,7 +156,12 @@ def csv_rows(reader: TableReader, name: str) -> list[list[Any]]:
         text = reader.bytes(name).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ProblemError(f"{path}: not a text in UTF-8 ({error.reason}); save it as CSV UTF-8") from error
-    head = text.split("\n", 1)[0]
+    return split_csv(text, path)
+
+
+def split_csv(text: str, path: Path) -> list[list[Any]]:
+    """The cells of a text, whose separator is the one that its first lines hold most of."""
+    head = "\n".join(text.split("\n", 10)[:10])
     separator = max(",;\t", key=head.count)
     try:
         return [list(row) for row in csv.reader(io.StringIO(text), delimiter=separator, strict=True)]
