@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from .data.balancing.table import balance_table as balance_table
     from .data.datasets import load_economy as load_economy
     from .data.economy import Economy as Economy
+    from .data.forms import read_economy as read_economy
+    from .data.forms import write_economy as write_economy
+    from .data.forms.template import template as template
     from .data.generators import expand as expand
+    from .data.model_files import write_lp as write_lp
+    from .data.model_files import write_mps as write_mps
     from .data.power_law import power_law as power_law
     from .data.technique_choice import technique_choice as technique_choice
     from .modelling.capital import Capital as Capital
@@ -119,12 +124,17 @@ _HOME = {
     "power_law": "data.power_law",
     "price_model": "analysis.price_model",
     "production_prices": "analysis.production_prices",
+    "read_economy": "data.forms",
     "read_mps": "solvers.mps",
     "show_config": "config",
     "solve_leontief": "solvers.leontief",
     "solve_leontief_shards": "analysis.shards",
     "solve_lp": "solvers.lp",
     "technique_choice": "data.technique_choice",
+    "template": "data.forms.template",
+    "write_economy": "data.forms",
+    "write_lp": "data.model_files",
+    "write_mps": "data.model_files",
     "structural_paths": "analysis.paths",
     "values": "solvers.leontief",
     "verify_lp": "solvers.verify",

@@ -6,7 +6,9 @@ Not converging is never an exception: it is a :class:`kantor.Status`.
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from types import ModuleType
 
 
 class KantorError(Exception):
@@ -42,3 +44,22 @@ def suggest(name: object, known: Iterable[object]) -> str:
         return f"; did you mean {folded[near[0]]!r}?"
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"; known: {shown}" if names else ""
+
+
+class MissingPackage(KantorError, ImportError):
+    """A package that an optional part needs is not installed. The message holds the line that installs it."""
+
+
+def need(package: str, purpose: str, extra: str = "io") -> ModuleType:
+    """Import an optional package, or raise MissingPackage that says what it is for and how to install it.
+
+    >>> need("json", "nothing").__name__
+    'json'
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise MissingPackage(
+            f"{purpose} need the package {package}, which is not installed ({error}); "
+            f"install it with: pip install 'kantor[{extra}]'"
+        ) from error

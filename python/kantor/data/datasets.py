@@ -11,7 +11,7 @@ from typing import Any
 import platformdirs
 
 from ..errors import OptionError, ProblemError, suggest
-from . import public
+from . import inventories, public
 from .economy import Economy
 from .files import load_path
 from .tables import MissingFile
@@ -35,8 +35,16 @@ DATA_SETS = {
         "sweden_scb_sut_2008_2016", public.SWEDEN_ORIGIN, public.sweden, ("year", "assumption")
     ),
     "wiod2013": DataSet("wiod2013", public.WIOD_ORIGIN, public.wiod, ("year",)),
+    "premise_inventories": DataSet(
+        "premise_inventories", inventories.ORIGIN, inventories.premise, ("link", "products", "files", "byproducts")
+    ),
 }
-SHORT_NAMES = {"sweden": "sweden_scb_sut_2008_2016", "us": "us_useeio_2012_411", "wiod": "wiod2013"}
+SHORT_NAMES = {
+    "sweden": "sweden_scb_sut_2008_2016",
+    "us": "us_useeio_2012_411",
+    "wiod": "wiod2013",
+    "premise": "premise_inventories",
+}
 
 
 def packaged_economies() -> dict[str, Path]:
@@ -115,10 +123,13 @@ def load_economy(name_or_path: str | Path, **options: Any) -> Economy:
     sweden_scb_sut_2008_2016 Sweden, supply and use, 59 products x 59 industries; also "sweden"    year=2015,
                                                                                                   assumption="joint"
     wiod2013                 world, 41 regions x 35 sectors, CO2 and employment                   year=2011
+    premise_inventories      4,125 processes in physical units, several for a product             link="product",
+                             (:mod:`kantor.data.inventories`)                                     products=, files=
     ======================== ==================================================================== ====================
 
-    A path is a folder with ``economy.toml`` (see :mod:`kantor.data.files`), one written by ``save_economy``, or one
-    square table with ``table="A"`` or ``table="Z"``. Every file read is listed with its SHA-256 in ``sources``.
+    A path is a folder with ``economy.toml`` (see :mod:`kantor.data.files`), one written by ``save_economy``, a text,
+    workbook or folder of CSV files (:func:`kantor.read_economy`), or one square table with ``table="A"`` or
+    ``table="Z"``. Every file read is listed with its SHA-256 in ``sources``.
 
     Raises ProblemError for an unknown name (the nearest is suggested), a data set that is not here (with the folders
     looked at, its source and licence) or bad content (file, row and column); OptionError for an unknown option.

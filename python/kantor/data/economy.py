@@ -59,6 +59,8 @@ class Economy:
     final_demand : DataFrame products x categories, Y; the categories may be a MultiIndex (region, category)
     activity : Series (m,): observed activity of the base year (gross output x if the table is square)
     capacities : Series (m,): upper bounds on activity, inf where there is none; None: no bounds
+    limits : indicator or alias -> (least, most) total use, infinite where there is none: what the economy itself has of
+        labour, land, ...; a plan keeps to them unless its own limits speak of the same indicator
     unit : unit of products and activity, one for all or a Series over products
     indicator_units : Series over indicators
     aliases : other names of indicators, e.g. {"labour": "JOBS"}
@@ -92,6 +94,7 @@ class Economy:
     final_demand: pd.DataFrame
     activity: pd.Series
     capacities: pd.Series | None = None
+    limits: dict[str, tuple[float, float]] = field(default_factory=dict)
     unit: str | pd.Series = ""
     indicator_units: pd.Series | None = None
     aliases: dict[str, str] = field(default_factory=dict)
@@ -170,6 +173,7 @@ class Economy:
             names = self.intensities.index
             put("reference_use", pd.Series(aligned(self.reference_use, names, "reference use", "indicators"), names))
         put("aliases", {fold(alias): indicator for alias, indicator in self.aliases.items()})
+        put("limits", {self.indicator_name(name): _sides(name, sides) for name, sides in self.limits.items()})
 
     def _check_series(self, put: Any) -> None:
         put(
@@ -399,3 +403,14 @@ class Economy:
         from .describe import describe
 
         return describe(self)
+
+
+def _sides(name: str, sides: Any) -> tuple[float, float]:
+    """The least and the most of an indicator that an economy has, checked."""
+    try:
+        least, most = (float(side) for side in sides)
+    except (TypeError, ValueError):
+        raise ProblemError(f"limits: {name!r} is {sides!r}, expected a pair of numbers (least, most)") from None
+    if not least <= most or least == np.inf or most == -np.inf:
+        raise ProblemError(f"limits: {name!r} is ({least!r}, {most!r}), expected least <= most")
+    return least, most

@@ -1,4 +1,5 @@
-"""Economies from a path: a folder with ``economy.toml`` (or ``economy.json``) and its tables, or one square table.
+"""Economies from a path: a folder with ``economy.toml`` (or ``economy.json``) and its tables, one square table, or one
+of the forms of :mod:`kantor.data.forms` (text, workbook, CSV files).
 
 The description says what is what::
 
@@ -41,6 +42,7 @@ import pandas as pd
 
 from ..errors import OptionError, ProblemError, suggest
 from .economy import Economy
+from .forms import is_form, read_economy
 from .labels import as_index
 from .tables import FORMATS, TableReader
 
@@ -63,6 +65,10 @@ def load_path(path: Path, **options: Any) -> Economy:
     (required), and paths or tables ``demand``, ``output``, ``factors`` (totals) or ``intensities``, ``name``, ``unit``.
     """
     path = Path(path).expanduser()
+    if is_form(path):
+        for option in options:
+            raise OptionError(f"{path}: option {option!r} does not apply; the file says all there is")
+        return read_economy(path)
     if path.is_dir():
         return _folder(path, options)
     if path.is_file() and path.name in DESCRIPTIONS:

@@ -88,6 +88,7 @@ def _words(eco: Economy) -> dict[str, Any]:
         "indicators": _labels(eco.intensities.index),
         "indicator_units": [str(u) for u in eco.indicator_units] if eco.indicator_units is not None else [],
         "aliases": eco.aliases,
+        "limits": {name: [side if np.isfinite(side) else None for side in sides] for name, sides in eco.limits.items()},
         "reference_use": None if eco.reference_use is None else eco.reference_use.tolist(),
         "technology": eco.technology,
         "demand_technology": eco.demand_technology,
@@ -177,6 +178,10 @@ def _load(words: dict[str, Any], reader: TableReader) -> Economy:
         unit=words["unit"] if words["unit"] is not None else pd.Series(goods["kantor unit"].to_numpy(), products),
         indicator_units=pd.Series(words["indicator_units"], index=indicators, dtype=object),
         aliases=words["aliases"],
+        limits={
+            name: (-np.inf if least is None else least, np.inf if most is None else most)
+            for name, (least, most) in words.get("limits", {}).items()
+        },
         technology=words["technology"],
         technologies={name: reader.matrix(file) for name, file in words["tables"]["technologies"].items()},
         demand_technology=words["demand_technology"],

@@ -242,6 +242,7 @@ class _World:
             unit=first.unit if isinstance(first.unit, str) else self._stacked("unit"),
             indicator_units=pd.Series(units, indicators, dtype=object),
             aliases=aliases,
+            limits={f"{key} in {r}": sides for r, eco in self.regions.items() for key, sides in eco.limits.items()},
             year=first.year,
             licence=first.licence,
             sources=list(dict.fromkeys(source for eco in self.regions.values() for source in eco.sources)),
@@ -281,6 +282,11 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
     categories = eco.final_demand.columns
     if not isinstance(categories, pd.MultiIndex):
         raise ProblemError(f"{eco.name!r}: final demand does not say which region demands; expected (region, category)")
+    if eco.limits:
+        raise ProblemError(
+            f"{eco.name!r}: has limits of its own on {show(next(iter(eco.limits)))!r}, which belong to no region; take them "
+            "out (eco.replace(limits={})) and state them in the plan, by region"
+        )
     regions = list(dict.fromkeys(eco.products.get_level_values(0)))
     sectors = list(dict.fromkeys(eco.products.get_level_values(1)))
     G, n = len(regions), len(sectors)

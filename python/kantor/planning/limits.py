@@ -95,6 +95,23 @@ def resolve_limits(
     return [_resolve(str(name), value, economy, base, no_base) for name, value in (limits or {}).items()]
 
 
+def with_own_limits(economy: Economy, limits: Mapping[str, Bound | Limit] | None) -> dict[str, Bound | Limit]:
+    """The limits of a plan and those of its economy on indicators that none of them speaks of."""
+    given = dict(limits or {})
+    if not economy.limits:
+        return given
+    named = {
+        known_indicator((limit.indicator if isinstance(limit, Limit) else None) or name, economy, f"limits[{name!r}]")
+        for name, limit in given.items()
+    }
+    own: dict[str, Bound | Limit] = {
+        indicator: Limit(at_least=least if np.isfinite(least) else None, at_most=most if np.isfinite(most) else None)
+        for indicator, (least, most) in economy.limits.items()
+        if indicator not in named and (np.isfinite(least) or np.isfinite(most))
+    }
+    return own | given
+
+
 def _resolve(name: str, value: Bound | Limit, economy: Economy, base: pd.Series | None, no_base: str) -> ResolvedLimit:
     limit = value if isinstance(value, Limit) else Limit(at_most=value)
     where = f"limits[{name!r}]"

@@ -28,13 +28,16 @@ from ..solvers.rigour import gamma
 from ..solvers.solution import Status
 from .combined import Held, Lexicographic, is_plain, restate_plan
 from .in_order import solve_in_order
-from .limits import Bound, Limit, ResolvedLimit, resolve_limits
+from .limits import Bound, Limit, ResolvedLimit, resolve_limits, with_own_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
 from .wording import about_negative_targets, entry_in_labels, in_labels
 from .years import enlarged, year_by_year
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..data.model_names import ModelNames
     from .diagnose import Diagnosis
 
 
@@ -48,7 +51,8 @@ class Plan:
         None for the economy's total final demand. A category that belongs to another technology table of the economy
         (domestic or total inputs) makes the plan use that table, and a note says so.
     objective : MaxScale() by default; see :mod:`kantor.planning.objectives`.
-    limits : name -> number, "102%", "-5%", or Limit; see :mod:`kantor.planning.limits`.
+    limits : name -> number, "102%", "-5%", or Limit; see :mod:`kantor.planning.limits`. They come before the economy's
+        own limits on the same indicators.
     horizon : several years with capital and stocks, see :class:`kantor.Horizon`. Targets are then those of the first
         year, or a table products x years; limits hold in each year (see :class:`kantor.Limit`, ``over``); techniques
         and products carry (year, action or account, label), and capacities name them so.
@@ -100,6 +104,7 @@ class Plan:
         changed, technology = (economy if self.economy is not economy else None), self.economy.technology
         single, aim = self.economy, self.objective
         each, shares = (aim.each, aim.shares) if isinstance(aim, MaxScale) else (None, None)
+        limits = with_own_limits(single, limits)
         self.economy, wanted, limits = enlarged(single, wanted, horizon, each, shares, limits)
         if horizon is not None:
             self.objective = year_by_year(aim, single, horizon, self.economy)
@@ -295,6 +300,31 @@ class Plan:
             floor_rents=floors.to_numpy(),
             capacity_rents=np.zeros(len(activity)),
         )
+
+    def write_mps(self, path: str | Path) -> ModelNames:
+        """Write the exact model as an MPS file (``.mps``, ``.mps.gz``), with the plan's labels as names.
+
+        Blanks in labels become underscores; ``FILE.names.csv`` lists the names that changed. Read back and solved by any
+        solver its optimum is that of the plan. Raises ProblemError for utilities, which are not linear.
+
+        >>> import tempfile, pathlib
+        >>> from kantor import read_mps, solve_lp
+        >>> eco = Economy.from_iot(A=[[0.5, 0.1], [0.2, 0.4]], Y=[30.0, 10.0], S=[[1.0, 2.0]], labels=["wheat", "cloth"],
+        ...                        indicators=["hours"])
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "village.mps"
+        >>> _ = Plan(eco, limits={"hours": "90%"}).write_mps(file)
+        >>> round(solve_lp(read_mps(file)).objective, 9)
+        0.9
+        """
+        from .model import write_model
+
+        return write_model(self, path)
+
+    def write_lp(self, path: str | Path) -> ModelNames:
+        """Write the exact model in the LP format (``.lp``), readable for people; all as :meth:`write_mps`."""
+        from .model import write_model
+
+        return write_model(self, path)
 
     def diagnose(self, tolerance: float = 1e-6, weights: Mapping[Any, float] | None = None) -> Diagnosis:
         """Why no plan exists: the limits and targets in conflict, and the least relaxation that makes one possible.

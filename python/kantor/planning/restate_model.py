@@ -5,6 +5,7 @@ Written apart from :mod:`kantor.planning.years` and :mod:`objectives` on purpose
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,16 +92,20 @@ def derived_limits(scenario: Scenario, economy: Economy) -> tuple[dict[str, dict
 
 
 def _one_year(scenario: Scenario, single: Economy) -> Iterator[tuple[str, str, LimitTable]]:
-    """Name, indicator and table of every limit, one for each region where the scenario says so."""
+    """Name, indicator and table of every limit, one for each region where the scenario says so; then the economy's."""
+    spoken: set[str] = set()
     regions = list(dict.fromkeys(single.products.get_level_values(0)))
     for name, given in scenario.document.limits.items():
         table = given if isinstance(given, LimitTable) else LimitTable(at_most=given)
         indicator = single.indicator_name(table.indicator or name)
-        if table.per is None:
-            yield name, indicator, table
-        else:
-            for region in regions:
-                yield f"{name} in {region}", f"{indicator} in {region}", table
+        places = [""] if table.per is None else [f" in {region}" for region in regions]
+        for place in places:
+            spoken.add(indicator + place)
+            yield name + place, indicator + place, table
+    for indicator, (least, most) in single.limits.items():
+        if indicator not in spoken and (math.isfinite(least) or math.isfinite(most)):
+            sides = (most if math.isfinite(most) else None, least if math.isfinite(least) else None)
+            yield indicator, indicator, LimitTable(at_most=sides[0], at_least=sides[1])
     trade = scenario.document.trade
     if trade is None or trade.balance == "free":
         return

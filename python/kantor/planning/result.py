@@ -274,6 +274,36 @@ class PlanResult:
 
         return save_plan(self, folder)
 
+    def export(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> Path:
+        """Write the plan's tables with labels and units: a folder of CSV files, ``.xlsx``, ``.nc``, or Parquet.
+
+        format : "csv", "excel", "netcdf" or "parquet" (a folder); None: by the path's ending, without one "csv".
+
+        Tables: plan, activity, products, limits, bottlenecks. CSV and Excel leave empty what is missing or infinite.
+        Raises ProblemError if the path exists (unless ``overwrite``), MissingPackage without openpyxl or xarray.
+        """
+        from .export import export
+
+        return export(self, path, format, overwrite=overwrite)
+
+    def to_xarray(self) -> Any:
+        """An xarray.Dataset over product, technique and limit; units are attributes or coordinates (``product_unit``)."""
+        from .export import to_xarray
+
+        return to_xarray(self)
+
+    def to_pymrio(self, year: int | None = None) -> Any:
+        """The planned year as a pymrio.IOSystem with the extension ``resources``; ``calc_all`` makes the rest.
+
+        Z, Y, x and F are those of the planned activity (:mod:`kantor.planning.planned_table`): x = Z 1 + Y 1, and S and M
+        those of its techniques in their planned shares. ``year``: which one, of a plan over several.
+
+        Raises ProblemError for a plan loaded from a folder (it has no economy), MissingPackage without pymrio.
+        """
+        from .planned_table import to_pymrio
+
+        return to_pymrio(self, year)
+
     def __str__(self) -> str:
         return "\n".join(self.summary())
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,13 +25,36 @@ from .solution import Status
 SMALL_MATRIX_VALUE = 1e-12
 
 
+@functools.cache
 def import_highspy() -> Any:
     """The module highspy, or BackendUnavailable with the install line."""
     try:
         import highspy
     except ImportError as error:
         raise BackendUnavailable("highspy is not installed; pip install highspy") from error
+    with _nothing_printed():  # the first solver of a process prints its licence, whatever its options
+        highspy.Highs()
     return highspy
+
+
+@contextlib.contextmanager
+def _nothing_printed() -> Iterator[None]:
+    """Standard output, also of compiled code, leads nowhere for as long as the block runs."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # closed: nothing can be printed
+        yield
+        return
+    sys.stdout.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+        ctypes.CDLL(None).fflush(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @once

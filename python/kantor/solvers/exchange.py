@@ -26,6 +26,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..backends.world import once
+from .exact import import_highspy
 from .problem import FloatArray
 from .rigour import gamma
 from .technology import Technology
@@ -365,7 +366,7 @@ def solve_small(
     lp.row_lower_, lp.row_upper_ = row_low, row_high
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
-    h = highspy.Highs()
+    h = import_highspy().Highs()
     for name, value in _HIGHS.items():
         h.setOptionValue(name, value)
     h.passModel(lp)

@@ -14,6 +14,8 @@ from .exact import SMALL_MATRIX_VALUE, import_highspy
 from .problem import LinearProgram
 
 _SUFFIXES = (".mps", ".mps.gz")
+# How versions of HiGHS say that entries were too small to be taken in.
+_DROPPED = ("packed vector contains", "at/below tolerance")
 
 
 def read_mps(path: str | Path, *, relax_integers: bool = False) -> LinearProgram:
@@ -85,7 +87,7 @@ def _read(highspy: Any, path: Path) -> Any:
     ]
     if status == highspy.HighsStatus.kError:
         raise ProblemError(f"{path}: is not a readable MPS file{': ' + '; '.join(complaints) if complaints else ''}")
-    dropped = [m for m in complaints if "packed vector contains" in m]
+    dropped = [m for m in complaints if any(words in m for words in _DROPPED)]
     ignored = [m for m in complaints if m not in dropped and ("ignored" in m or "same name" in m)]
     if ignored:
         raise ProblemError(f"{path}: {'; '.join(ignored[:3])}")
