@@ -335,9 +335,9 @@ def label_solution(plan: Plan, solution: ProgramSolution, options: dict[str, Any
 
 def _use_table(plan: Plan, activity: pd.Series, rents: pd.Series, floor_rents: pd.Series) -> pd.DataFrame:
     """One row for each limit and then for every indicator without a limit; see :class:`PlanResult`."""
-    intensities, base = plan.economy.intensities, plan.base_use
+    eco, base = plan.economy, plan.base_use
     # Not Economy.use, which refuses the NaN of a plan that was not found.
-    use = pd.Series(intensities.to_numpy() @ activity.to_numpy(), intensities.index)
+    use = pd.Series(eco.intensity_matrix @ activity.to_numpy(), eco.indicators)
     rows = [
         (
             limit.name,
