@@ -170,5 +170,5 @@ def extraction_ranking(
         found = extraction(economy, [name], kind=kind, share=share, demand=demand, tolerance=tolerance, backend=backend)
         rows.append([found.loss, found.loss_elsewhere, *found.use["loss"]])
     labels: pd.Index = economy.products if sectors is None else pd.Index([show(name) for name in names])
-    columns = ["output", "elsewhere", *economy.intensities.index]
+    columns = ["output", "elsewhere", *economy.indicators]
     return pd.DataFrame(rows, labels, columns).sort_values("output", ascending=False, kind="stable")

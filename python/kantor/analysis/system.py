@@ -85,14 +85,14 @@ class InputOutput:
                 "read a supply-use table with assumption='industry-technology' or 'product-technology'"
             )
         A = economy.A if economy.is_square else sp.csr_array(economy.A[:, own])
-        names = economy.intensities.index if by is None else [by] if isinstance(by, str) else list(by)
+        names = economy.indicators if by is None else [by] if isinstance(by, str) else list(by)
         chosen = [economy.indicator_name(name) for name in names]
         if by is None and needed and not chosen:
             raise ProblemError(f"{what}: {economy.name!r} has no indicators; give it labour, energy or emissions")
         if len(set(chosen)) < len(chosen):
             raise ProblemError(f"{what}: the same indicator is named twice in {list(names)}")
         S = economy.intensities.loc[chosen].iloc[:, own].set_axis(economy.products, axis=1)
-        S.index = pd.Index(names, name=economy.intensities.index.name)
+        S.index = pd.Index(names, name=economy.indicators.name)
         assert economy.indicator_units is not None  # the economy fills them in
         units = pd.Series(economy.indicator_units.loc[chosen].to_numpy(), S.index, name="unit")
         return cls(economy, A, S, economy.gross_output.to_numpy(), units, tolerance, backend)

@@ -21,7 +21,7 @@ def lumpable(products: int, seed: int = 1) -> tuple[str, sp.csr_array]:
     except ProblemError:
         base = load_economy("us_2012")
     eco = expand(base, products=products, seed=seed, kmax=1)
-    limited = sp.csr_array(eco.intensities.to_numpy()[:2])
+    limited = sp.csr_array(eco.intensity_matrix[:2])
     return f"{base.name}, in products", sp.csr_array(sp.vstack([eco.net_output, limited], format="csr"))
 
 

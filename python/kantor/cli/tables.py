@@ -183,7 +183,7 @@ def _indicators(economy: Economy, asked: list[str] | None) -> list[str]:
     if asked:
         return [economy.indicator_name(name) for name in asked]
     aliased = list(dict.fromkeys(economy.aliases.values()))
-    return (aliased or [str(name) for name in economy.intensities.index])[:3]
+    return (aliased or [str(name) for name in economy.indicators])[:3]
 
 
 def _multipliers(economy: Economy, indicators: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -216,8 +216,8 @@ def _balance(economy: Economy, wanted: pd.Series) -> tuple[pd.DataFrame, pd.Seri
     activity = economy.base_plan(wanted)
     output = economy.output_coefficients @ activity.to_numpy()
     rows = pd.DataFrame({"final_demand": wanted, "gross_output": output}, economy.products)
-    if own_techniques(economy) is not None and len(economy.intensities):
-        names = [str(name) for name in economy.intensities.index]
+    if own_techniques(economy) is not None and len(economy.indicators):
+        names = [str(name) for name in economy.indicators]
         _, total = _multipliers(economy, names)
         footprints = total.mul(wanted, axis=0)
         rows = rows.join(footprints.add_prefix("footprint "))

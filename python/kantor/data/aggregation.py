@@ -82,7 +82,7 @@ def aggregate(eco: Economy, groups: Any = None, techniques: Any = None, *, name:
         output_coefficients=B,
         input_coefficients=A,
         technologies=tables,
-        intensities=pd.DataFrame(S, eco.intensities.index, P.labels if square else to),
+        intensities=pd.DataFrame(S, eco.indicators, P.labels if square else to),
         final_demand=demand,
         activity=pd.Series(activity, P.labels if square else to),
         capacities=pd.Series(_capacity(eco, over, scale if square else None), P.labels if square else to),

@@ -144,8 +144,8 @@ def check_economy(eco: Economy, *, row_tolerance: float = ROW_TOLERANCE) -> Bala
     made = column_sums(eco.output_coefficients)
     idle = ~(eco.activity.to_numpy() > 0)
     used = np.bincount(A.indices, minlength=A.shape[1]) > 0
-    empty = ~used & ~eco.intensities.to_numpy().any(axis=0)
-    free = empty & (made > 0) if len(eco.intensities) else np.zeros(eco.n_techniques, dtype=bool)
+    empty = ~used & ~np.isin(np.arange(eco.n_techniques), eco.intensity_matrix.indices)
+    free = empty & (made > 0) if len(eco.indicators) else np.zeros(eco.n_techniques, dtype=bool)
     return BalanceReport(
         name=eco.name,
         shape=(eco.n_goods, eco.n_techniques),
@@ -162,7 +162,7 @@ def check_economy(eco: Economy, *, row_tolerance: float = ROW_TOLERANCE) -> Bala
         negative_inputs=negative,
         n_negative_inputs=int((A.data < 0).sum()),
         n_negative_demands=int((eco.final_demand.to_numpy() < 0).sum()),
-        n_negative_intensities=int((eco.intensities.to_numpy() < 0).sum()),
+        n_negative_intensities=int((eco.intensity_matrix.data < 0).sum()),
         without_output=[show(label) for label in eco.techniques[idle]],
         idle_with_inputs=[show(label) for label in eco.techniques[idle & used]],
         free=[show(label) for label in eco.techniques[free]],
@@ -188,12 +188,12 @@ def _row_identity(eco: Economy) -> tuple[float | None, list[tuple[str, float]]]:
 def _column_identity(eco: Economy) -> tuple[float | None, list[tuple[str, float]], list[str]]:
     """The column identity where it can hold: value added in the products' unit and no imported inputs left out."""
     try:
-        label = resolve("value_added", eco.intensities.index, eco.aliases, "indicator")
+        label = resolve("value_added", eco.indicators, eco.aliases, "indicator")
     except ProblemError:
         return None, [], ["no indicator is value added, so columns cannot be checked"]
     if not isinstance(eco.unit, str) or not eco.activity.to_numpy().any():
         return None, [], ["products have several units or no observed activity, so columns cannot be checked"]
-    if eco.technology == "domestic" or "imports" in eco.intensities.index:
+    if eco.technology == "domestic" or "imports" in eco.indicators:
         return None, [], ["imported inputs are not in the table, so columns cannot be checked"]
     x = eco.activity.to_numpy()
     margin = column_sums(eco.output_coefficients) - column_sums(eco.input_coefficients)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ import scipy.sparse as sp
 from ..errors import ProblemError, suggest
 from .labels import aligned, as_index, fold, numbers, positions, resolve, show
 from .matrix import as_csr, as_frame, is_identity
+from .sparse_table import Intensities, SparseTable, as_sparse_table
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Economy:
     output_coefficients : sparse (n, m), B >= 0: units of product i made per unit of activity of technique j
     input_coefficients : sparse (n, m), A: units of product i used per unit of activity; real tables hold a few
         negative entries (by-products, scrap)
-    intensities : DataFrame indicators x techniques, S: use of labour, emissions, ... per unit of activity
+    intensities : DataFrame indicators x techniques, S: use of labour, emissions, ... per unit of activity; kept
+        sparse (``intensity_matrix``, ``indicators``), written out when it is read, and may be given as a SparseTable
     final_demand : DataFrame products x categories, Y; the categories may be a MultiIndex (region, category)
     activity : Series (m,): observed activity of the base year (gross output x if the table is square)
     capacities : Series (m,): upper bounds on activity, inf where there is none; None: no bounds
@@ -90,7 +93,7 @@ class Economy:
     techniques: pd.Index
     output_coefficients: Any
     input_coefficients: Any
-    intensities: pd.DataFrame
+    intensities: Any
     final_demand: pd.DataFrame
     activity: pd.Series
     capacities: pd.Series | None = None
@@ -152,25 +155,23 @@ class Economy:
         put("technologies", tables)
 
     def _check_frames(self, put: Any) -> None:
-        put("intensities", as_frame(self.intensities, None, self.techniques, "intensities"))
+        put("intensities", as_sparse_table(Intensities.kept(self), self.techniques, "intensities"))
         put("final_demand", as_frame(self.final_demand, self.products, None, "final demand"))
         units = self.indicator_units
         if units is None:
-            units = pd.Series("", index=self.intensities.index, dtype=object)
-        elif not units.index.equals(self.intensities.index):
-            at = positions(
-                as_index(units.index, "indicator_units"), self.intensities.index, "indicator_units", "indicators"
-            )
-            units = pd.Series(units.to_numpy()[np.argsort(at)], index=self.intensities.index)
+            units = pd.Series("", index=self.indicators, dtype=object)
+        elif not units.index.equals(self.indicators):
+            at = positions(as_index(units.index, "indicator_units"), self.indicators, "indicator_units", "indicators")
+            units = pd.Series(units.to_numpy()[np.argsort(at)], index=self.indicators)
         put("indicator_units", units)
         for alias, indicator in self.aliases.items():
-            if indicator not in self.intensities.index:
+            if indicator not in self.indicators:
                 raise ProblemError(
                     f"alias {alias!r} stands for {indicator!r}, which is no indicator"
-                    + suggest(indicator, self.intensities.index)
+                    + suggest(indicator, self.indicators)
                 )
         if self.reference_use is not None:
-            names = self.intensities.index
+            names = self.indicators
             put("reference_use", pd.Series(aligned(self.reference_use, names, "reference use", "indicators"), names))
         put("aliases", {fold(alias): indicator for alias, indicator in self.aliases.items()})
         put("limits", {self.indicator_name(name): _sides(name, sides) for name, sides in self.limits.items()})
@@ -218,6 +219,18 @@ class Economy:
     def is_square(self) -> bool:
         """True if every product has exactly one technique, of the same label, that makes one unit of it alone."""
         return self.techniques is self.products and is_identity(self.output_coefficients)
+
+    @property
+    def indicators(self) -> pd.Index:
+        """Labels of the indicators: labour, emissions, ..."""
+        kept: SparseTable = Intensities.kept(self)
+        return kept.index
+
+    @property
+    def intensity_matrix(self) -> sp.csr_array:
+        """Intensities (indicators, m) as they are kept."""
+        kept: SparseTable = Intensities.kept(self)
+        return kept.matrix
 
     @property
     def A(self) -> sp.csr_array:
@@ -283,18 +296,22 @@ class Economy:
 
     def indicator_name(self, name: str) -> str:
         """The label in ``intensities`` meant by a name or alias, without regard to case."""
-        return str(resolve(name, self.intensities.index, self.aliases, "indicator"))
+        return str(resolve(name, self.indicators, self.aliases, "indicator"))
 
     def indicator(self, name: str) -> pd.Series:
         """Use of one resource per unit of activity (m,): ``name`` is an indicator, or an alias such as "labour"."""
         label = self.indicator_name(name)
-        row = self.intensities.index.get_loc(label)
-        return pd.Series(self.intensities.to_numpy()[row], self.techniques, name=label)
+        return pd.Series(self.use_of([label]).toarray()[0], self.techniques, name=label)
+
+    def use_of(self, names: Iterable[str]) -> sp.csr_array:
+        """Use per unit of activity of several indicators, sparse (k, m), in the order of their names or aliases."""
+        wanted = pd.Index([self.indicator_name(name) for name in names], dtype=object)
+        return sp.csr_array(self.intensity_matrix[self.indicators.get_indexer(wanted)])
 
     def use(self, activity: Any) -> pd.Series:
         """Total use of every indicator at an activity (m,): S x, in ``indicator_units``."""
         x = aligned(activity, self.techniques, "activity")
-        return pd.Series(self.intensities.to_numpy() @ x, self.intensities.index, name="use")
+        return pd.Series(self.intensity_matrix @ x, self.indicators, name="use")
 
     def base_plan(self, targets: Any) -> pd.Series:
         """Activity (m,) that delivers ``targets`` with the technology of the base year (kantor.data.base)."""
@@ -315,6 +332,7 @@ class Economy:
     # ---- changed copies --------------------------------------------------------------------------------------------
     def replace(self, **changes: Any) -> Economy:
         """A copy with some fields changed, checked again."""
+        changes.setdefault("intensities", Intensities.kept(self))  # as they are kept, not written out
         return dataclasses.replace(self, **changes)
 
     def with_technology(self, name: str) -> Economy:
@@ -395,7 +413,7 @@ class Economy:
         year = f" {self.year}" if self.year is not None else ""
         return (
             f"<Economy {self.name!r}{year}: {size}, {self.input_coefficients.nnz:,} inputs, "
-            f"{len(self.intensities)} indicators, {self.final_demand.shape[1]} demand categories>"
+            f"{len(self.indicators)} indicators, {self.final_demand.shape[1]} demand categories>"
         )
 
     def describe(self) -> str:
@@ -414,3 +432,7 @@ def _sides(name: str, sides: Any) -> tuple[float, float]:
     if not least <= most or least == np.inf or most == -np.inf:
         raise ProblemError(f"limits: {name!r} is ({least!r}, {most!r}), expected least <= most")
     return least, most
+
+
+# Set here, so that the dataclass sees a field without a default.
+Economy.intensities = Intensities()

@@ -172,7 +172,7 @@ def _build(described: dict[str, Any], reader: TableReader) -> Economy:
     changes: dict[str, Any] = {}
     if described.get("indicator_units"):
         given = {eco.indicator_name(k): str(v) for k, v in described["indicator_units"].items()}
-        changes["indicator_units"] = pd.Series([given.get(k, "") for k in eco.intensities.index], eco.intensities.index)
+        changes["indicator_units"] = pd.Series([given.get(k, "") for k in eco.indicators], eco.indicators)
     if technologies:
         changes["technologies"] = {
             key: _table(reader, name, f"technology {key!r}", levels)

@@ -322,7 +322,7 @@ def _label(coarse: Economy, A: sp.csr_array, S: np.ndarray, expansion: Expansion
         techniques=products,
         output_coefficients=sp.eye_array(parent.size, format="csr"),
         input_coefficients=A,
-        intensities=pd.DataFrame(S / per_value, coarse.intensities.index, products),
+        intensities=pd.DataFrame(S / per_value, coarse.indicators, products),
         final_demand=pd.DataFrame(demand.to_numpy()[parent] * (share * per_value)[:, None], products, demand.columns),
         activity=pd.Series(coarse.activity.to_numpy()[parent] * share * per_value, products),
         unit=coarse.unit if isinstance(coarse.unit, str) else pd.Series(coarse.unit.to_numpy()[parent], products),

@@ -18,6 +18,7 @@ from ..errors import ProblemError
 from .atomic import new_folder
 from .economy import Economy, Expansion, Source
 from .labels import show
+from .sparse_table import SparseTable
 from .tables import TableReader
 
 # Above this number of entries compression costs more time than the disk space is worth.
@@ -68,7 +69,8 @@ def _write(eco: Economy, folder: Path) -> None:
     techniques["kantor capacity"] = eco.capacities.to_numpy() if eco.capacities is not None else None
     pd.DataFrame(techniques).to_parquet(folder / "techniques.parquet", index=False)
     _write_columns(eco.final_demand.to_numpy(), eco.final_demand.columns, folder / "demand.parquet")
-    _write_columns(eco.intensities.to_numpy().T, eco.intensities.index, folder / "intensities.parquet")
+    tables["S"] = "S.npz"
+    _write_matrix(eco.intensity_matrix, folder / "S.npz")
     words = {"format": 1, "kind": "economy", **_words(eco), "tables": tables}
     (folder / "economy.json").write_text(json.dumps(words, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -85,7 +87,7 @@ def _words(eco: Economy) -> dict[str, Any]:
         "product_name_title": None if eco.product_names is None else eco.product_names.name,
         "categories": _labels(eco.final_demand.columns),
         "category_levels": _names(eco.final_demand.columns),
-        "indicators": _labels(eco.intensities.index),
+        "indicators": _labels(eco.indicators),
         "indicator_units": [str(u) for u in eco.indicator_units] if eco.indicator_units is not None else [],
         "aliases": eco.aliases,
         "limits": {name: [side if np.isfinite(side) else None for side in sides] for name, sides in eco.limits.items()},
@@ -158,8 +160,6 @@ def _load(words: dict[str, Any], reader: TableReader) -> Economy:
     indicators = _from_labels(words["indicators"], None)
     categories = _from_labels(words["categories"], words["category_levels"])
     demand = reader.parquet("demand.parquet").to_numpy(dtype=np.float64).reshape(len(products), len(categories))
-    uses = reader.parquet("intensities.parquet").to_numpy(dtype=np.float64)
-    uses = uses.reshape(len(techniques), len(indicators)).T
     title = words["product_name_title"]
     names = goods.get("kantor product_names")
     return Economy(
@@ -171,7 +171,7 @@ def _load(words: dict[str, Any], reader: TableReader) -> Economy:
         if square
         else reader.matrix(words["tables"]["B"]),
         input_coefficients=reader.matrix(words["tables"]["A"]),
-        intensities=pd.DataFrame(uses, index=indicators, columns=techniques),
+        intensities=SparseTable(indicators, techniques, _uses(words, reader, (len(indicators), len(techniques)))),
         final_demand=pd.DataFrame(demand, index=products, columns=categories),
         activity=pd.Series(ways["kantor activity"].to_numpy(), techniques),
         capacities=pd.Series(ways["kantor capacity"].to_numpy(), techniques),
@@ -193,6 +193,13 @@ def _load(words: dict[str, Any], reader: TableReader) -> Economy:
         notes=words["notes"],
         sources=[*reader.sources, *(Source(**source) for source in words["sources"])],
     )
+
+
+def _uses(words: dict[str, Any], reader: TableReader, shape: tuple[int, int]) -> sp.csr_array:
+    """Intensities; early folders hold them as a table of numbers, a column for every indicator."""
+    if "S" in words["tables"]:
+        return reader.matrix(words["tables"]["S"])
+    return sp.csr_array(reader.parquet("intensities.parquet").to_numpy(dtype=np.float64).reshape(shape[::-1]).T)
 
 
 def _index(columns: list[Any], names: list[str | None]) -> pd.Index:

@@ -83,7 +83,7 @@ def split(
         output_coefficients=sp.eye_array(order.size, format="csr"),
         input_coefficients=A,
         technologies={},
-        intensities=pd.DataFrame(S, eco.intensities.index, products),
+        intensities=pd.DataFrame(S, eco.indicators, products),
         final_demand=pd.DataFrame(Y, products, eco.final_demand.columns),
         activity=pd.Series(x, products),
         capacities=pd.Series(eco.capacities.to_numpy()[order] * weight, products),
@@ -174,7 +174,7 @@ def _intensities(eco: Economy, at: int, labels: list[Any], share: np.ndarray, kn
     S = np.repeat(eco.intensities.to_numpy()[:, [at]], len(labels), axis=1)
     names = [label[-1] if isinstance(label, tuple) else label for label in labels]
     for indicator in known.index:
-        row = eco.intensities.index.get_loc(eco.indicator_name(indicator))
+        row = eco.indicators.get_loc(eco.indicator_name(indicator))
         values = known.loc[indicator].reindex(names).to_numpy(dtype=float)
         if not (np.isfinite(values).all() and values @ share != 0.0):
             raise ProblemError(f"intensities: {show(indicator)!r}: expected a finite number for each part, not all 0")

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from ..errors import ProblemError, suggest
 from .labels import as_index, position, read_mapping, show, show_some
+from .sparse_table import SparseTable
 
 if TYPE_CHECKING:
     from .economy import Economy
@@ -46,22 +47,22 @@ def add_technique(
     label = (*product[:-1], name) if isinstance(product, tuple) and not isinstance(name, tuple) else name
     if label in eco.techniques:
         raise ProblemError(f"technique {show(label)!r} exists already")
-    use, needs = np.zeros(eco.n_goods), np.zeros(len(eco.intensities))
+    use, needs = np.zeros(eco.n_goods), np.zeros(len(eco.indicators))
     if like is not None:
         column = position(like, eco.techniques)
         if column is None:
             known = [show(k) for k in eco.techniques[:2000]]
             raise ProblemError(f"like: {show(like)!r} is none of the techniques" + suggest(show(like), known))
         use += sp.csc_array(eco.input_coefficients[:, [column]]).toarray().ravel()
-        needs += eco.intensities.to_numpy()[:, column]
+        needs += eco.intensity_matrix[:, [column]].toarray()[:, 0]
     for i, value in read_mapping(inputs, eco.products, "inputs", "products").items():
         use[i] = value
     given = {} if intensities is None else dict(intensities)
     named = {eco.indicator_name(key): value for key, value in given.items()}
-    for k, value in read_mapping(named, eco.intensities.index, "intensities", "indicators").items():
+    for k, value in read_mapping(named, eco.indicators, "intensities", "indicators").items():
         needs[k] = value
     notes = list(eco.notes)
-    free = [k for k in eco.intensities.index if k not in named]
+    free = [k for k in eco.indicators if k not in named]
     if free and like is None:
         notes.append(f"technique {show(label)!r} uses no {show_some(free, 8)}: none was given")
     return _append(eco, product, label, use, needs, capacity, activity, notes)
@@ -84,7 +85,7 @@ def _append(
     techniques = as_index([*eco.techniques, label], "techniques")
     if isinstance(techniques, pd.MultiIndex):
         techniques = techniques.set_names(eco.techniques.names)
-    table = np.column_stack([eco.intensities.to_numpy(), needs])
+    table = sp.csr_array(sp.hstack([eco.intensity_matrix, sp.csr_array(needs[:, None])]))
     if len(eco.technologies) > 1:
         notes.append(f"the technique was added to technology {eco.technology!r}; the other tables were dropped")
     return eco.replace(
@@ -92,7 +93,7 @@ def _append(
         output_coefficients=sp.hstack([eco.output_coefficients, sp.csr_array(made)], format="csr"),
         input_coefficients=sp.hstack([eco.input_coefficients, sp.csr_array(use[:, None])], format="csr"),
         technologies={},
-        intensities=pd.DataFrame(table, index=eco.intensities.index, columns=techniques),
+        intensities=SparseTable(eco.indicators, techniques, table),
         activity=pd.Series(np.append(eco.activity.to_numpy(), activity), techniques),
         capacities=pd.Series(np.append(_bounds(eco), capacity), techniques),
         notes=notes,

@@ -104,7 +104,7 @@ class Capital:
             _not_negative(table, eco.products, assets, "capital composition")
         effort = {}
         if self.intensities is not None:
-            rows = eco.intensities.index
+            rows = eco.indicators
             effort = _by_lead(self.intensities, self.gestation, rows, assets, "capital intensities")
         balanced = isinstance(self.terminal, str) and self.terminal == "balanced"
         left = None if balanced else _terminal(self.terminal, initial, assets)

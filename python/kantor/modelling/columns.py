@@ -65,9 +65,9 @@ class Columns:
         """(goods, techniques): what it uses up."""
         return _assemble(self.inputs, (self.n_goods, self.count))
 
-    def use(self) -> FloatArray:
+    def use(self) -> sp.csr_array:
         """(indicators, techniques)."""
-        return np.asarray(_assemble(self.uses, (self.n_indicators, self.count)).toarray())
+        return _assemble(self.uses, (self.n_indicators, self.count))
 
     def capacity(self) -> FloatArray:
         """(techniques,) upper bounds on activity."""

@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..data.economy import Economy
+from ..data.sparse_table import SparseTable
 from ..errors import OptionError, ProblemError, suggest
 from .columns import Columns
 
@@ -46,13 +47,13 @@ def with_deliveries(
         raise OptionError("weights: expected finite numbers >= 0, at least one positive")
     member = eco.products.get_level_values(level)
     baskets = np.column_stack([np.where(member == g, wanted, 0.0) for g in groups])
-    columns = Columns(n + 1, len(eco.intensities))
+    columns = Columns(n + 1, len(eco.indicators))
     place = names.index(level)
     columns.add(
         list(eco.techniques),
         output=[(0, eco.output_coefficients)],
         input=[(0, eco.input_coefficients)],
-        use=[(0, sp.csr_array(eco.intensities.to_numpy()))] if len(eco.intensities) else [],
+        use=[(0, eco.intensity_matrix)] if len(eco.indicators) else [],
         capacity=np.inf if eco.capacities is None else eco.capacities.to_numpy(),
         activity=eco.activity.to_numpy(),
     )
@@ -69,7 +70,7 @@ def with_deliveries(
         techniques=techniques,
         output_coefficients=columns.output(),
         input_coefficients=columns.input(),
-        intensities=pd.DataFrame(columns.use(), eco.intensities.index, techniques),
+        intensities=SparseTable(eco.indicators, techniques, columns.use()),
         final_demand=pd.DataFrame(
             np.vstack([eco.final_demand.to_numpy(), np.zeros((1, eco.final_demand.shape[1]))]),
             products,

@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..data.economy import Economy
+from ..data.sparse_table import SparseTable
 from ..errors import ProblemError
 from ..solvers.problem import FloatArray
 
@@ -51,7 +52,7 @@ class Extension:
 
     def indicator(self, name: str, unit: str, of: Mapping[str, float] | None = None) -> str:
         """Add an indicator, a weighted sum of others; ProblemError if the name is taken."""
-        if name in self.eco.intensities.index or name in self.rows or name in self.eco.aliases:
+        if name in self.eco.indicators or name in self.rows or name in self.eco.aliases:
             raise ProblemError(f"the economy has an indicator {name!r} already, which the plan would add")
         row, reference = np.zeros(len(self.eco.techniques)), 0.0
         for other, weight in (of or {}).items():
@@ -85,19 +86,20 @@ class Extension:
         eco = self.eco
         n, m = len(eco.products) + len(self.goods), len(eco.techniques) + len(self.labels)
         products, techniques = _index(eco.products, self.goods), _index(eco.techniques, self.labels)
-        intensities = np.zeros((len(eco.intensities) + len(self.rows), m))
-        intensities[: len(eco.intensities), : len(eco.techniques)] = eco.intensities.to_numpy()
-        names = [*eco.intensities.index, *self.rows]
-        for k, row in enumerate(self.rows.values(), start=len(eco.intensities)):
-            intensities[k, : len(eco.techniques)] = row
-        for name, j, value in self.uses:
-            intensities[names.index(name), j] += value
+        names = [*eco.indicators, *self.rows]
+        at = {name: k for k, name in enumerate(names)}
+        added = sp.csr_array(np.array(list(self.rows.values())).reshape(len(self.rows), len(eco.techniques)))
+        use = _grown(
+            sp.csr_array(sp.vstack([eco.intensity_matrix, added])),
+            [(at[name], j, value) for name, j, value in self.uses],
+            (len(names), m),
+        )
         pad = lambda values, fill, index: pd.Series(np.append(values, np.full(len(index) - len(values), fill)), index)  # noqa: E731
         changes: dict[str, Any] = {}
         if self.base is not None:
             reference = self.base.to_numpy(np.float64)
-            use = eco.intensities.to_numpy() @ reference if eco.reference_use is None else eco.reference_use.to_numpy()
-            changes["reference_use"] = pd.Series(np.append(use, list(self.references.values())), names)
+            used = eco.intensity_matrix @ reference if eco.reference_use is None else eco.reference_use.to_numpy()
+            changes["reference_use"] = pd.Series(np.append(used, list(self.references.values())), names)
             changes["activity"] = pad(reference, 0.0, techniques)
         units = [] if eco.indicator_units is None else eco.indicator_units.tolist()
         own = np.full(len(eco.techniques), np.inf) if eco.capacities is None else eco.capacities.to_numpy(np.float64)
@@ -110,7 +112,7 @@ class Extension:
                 "techniques": techniques,
                 "output_coefficients": _grown(eco.output_coefficients, self.outputs, (n, m)),
                 "input_coefficients": _grown(eco.input_coefficients, self.inputs, (n, m)),
-                "intensities": pd.DataFrame(intensities, pd.Index(names, dtype=object), techniques),
+                "intensities": SparseTable(pd.Index(names, dtype=object), techniques, use),
                 "final_demand": pd.DataFrame(demand, products, eco.final_demand.columns),
                 "activity": pad(eco.activity.to_numpy(np.float64), 0.0, techniques),
                 "capacities": pd.Series(np.append(own, self.capacities), techniques),

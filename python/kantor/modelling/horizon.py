@@ -114,7 +114,7 @@ class Horizon:
             for what, mine, theirs in (
                 ("products", eco.products, other.products),
                 ("techniques", eco.techniques, other.techniques),
-                ("indicators", eco.intensities.index, other.intensities.index),
+                ("indicators", eco.indicators, other.indicators),
             ):
                 if not mine.equals(theirs):
                     raise ProblemError(f"technology[{year}]: its {what} are not those of {eco.name!r}")

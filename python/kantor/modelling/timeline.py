@@ -27,6 +27,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..data.economy import Economy
+from ..data.sparse_table import SparseTable
 from ..solvers.problem import FloatArray
 from .capital import CapitalArrays, StorageArrays
 from .columns import Columns, Part
@@ -126,7 +127,7 @@ class _Timeline:
     # ---- columns ---------------------------------------------------------------------------------------------------
     def build(self) -> Economy:
         """All blocks, then the economy."""
-        n_indicators = len(self.eco.intensities)
+        n_indicators = len(self.eco.indicators)
         columns = Columns(self.rows.count, n_indicators * (1 + len(self.years)) + 1)
         for k, year in enumerate(self.years):
             self._run(columns, k, year)
@@ -140,7 +141,7 @@ class _Timeline:
 
     def _effort(self, year: int, table: Any) -> list[Part]:
         """Rows of the indicators' sums and of this year's."""
-        n = len(self.eco.intensities)
+        n = len(self.eco.indicators)
         return [(0, table), (n * (1 + self.years.index(year)), table)] if n else []
 
     def _run(self, columns: Columns, k: int, year: int) -> None:
@@ -164,7 +165,7 @@ class _Timeline:
             self._labels(year, "run", eco.techniques),
             output=output,
             input=needs,
-            use=self._effort(year, sp.csr_array(eco.intensities.to_numpy())),
+            use=self._effort(year, eco.intensity_matrix),
             capacity=np.inf if eco.capacities is None else eco.capacities.to_numpy(),
             activity=self.base,
         )
@@ -240,7 +241,7 @@ class _Timeline:
         given = eco.techniques.names if eco.techniques.nlevels == self.levels else products.names[2:]
         names = ["year", "action", *(str(name or f"label {k}") for k, name in enumerate(given))]
         techniques = columns.techniques(names)
-        base = list(eco.intensities.index)
+        base = list(eco.indicators)
         indicators = [*base, *(f"{name} {year}" for year in years for name in base), OBLIGATIONS]
         units = [str(u) for u in eco.indicator_units] if eco.indicator_units is not None else [""] * len(base)
         units = [*units * (1 + len(years)), "1"]
@@ -255,7 +256,7 @@ class _Timeline:
             techniques=techniques,
             output_coefficients=columns.output(),
             input_coefficients=columns.input(),
-            intensities=pd.DataFrame(use, pd.Index(indicators, dtype=object), techniques),
+            intensities=SparseTable(pd.Index(indicators, dtype=object), techniques, use),
             final_demand=self._demand(products),
             activity=pd.Series(columns.activity(), techniques),
             capacities=pd.Series(columns.capacity(), techniques),
@@ -272,7 +273,7 @@ class _Timeline:
 
     def _reference(self, count: int) -> FloatArray:
         """What the base activity uses with the first technology, in every year and in total; obligations are 1."""
-        once = self.eco.intensities.to_numpy() @ self.base
+        once = self.eco.intensity_matrix @ self.base
         every = np.concatenate([len(self.years) * once, np.tile(once, len(self.years))])
         return np.append(every, 1.0)[:count]
 

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from ..data.economy import Economy
 from ..data.labels import as_index, show
+from ..data.sparse_table import SparseTable
 from ..errors import ProblemError, suggest
 from ..solvers.problem import FloatArray
 from .columns import Columns
@@ -81,7 +82,7 @@ class _World:
         for region, eco in regions.items():
             for what, mine, theirs in (
                 ("products", first.products, eco.products),
-                ("indicators", first.intensities.index, eco.intensities.index),
+                ("indicators", first.indicators, eco.indicators),
             ):
                 if not mine.equals(theirs):
                     odd = mine.symmetric_difference(theirs)
@@ -97,12 +98,12 @@ class _World:
 
     def build(self) -> Economy:
         """Production of every region, then the shipments."""
-        base = list(self.first.intensities.index)
+        base = list(self.first.indicators)
         count = len(self.regions)
         extra = count if self.trade is not None else 0
         columns = Columns(self.n * count, len(base) * (1 + count) + extra)
         for region, eco in self.regions.items():
-            row, use = self.at[region] * self.n, sp.csr_array(eco.intensities.to_numpy())
+            row, use = self.at[region] * self.n, eco.intensity_matrix
             columns.add(
                 [(region, label) for label in eco.techniques],
                 output=[(row, eco.output_coefficients)],
@@ -235,7 +236,7 @@ class _World:
             techniques=techniques,
             output_coefficients=columns.output(),
             input_coefficients=columns.input(),
-            intensities=pd.DataFrame(columns.use(), pd.Index(indicators, dtype=object), techniques),
+            intensities=SparseTable(pd.Index(indicators, dtype=object), techniques, columns.use()),
             final_demand=self._demand(),
             activity=pd.Series(columns.activity(), techniques),
             capacities=pd.Series(columns.capacity(), techniques),
@@ -293,6 +294,7 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
     if not eco.products.equals(pd.MultiIndex.from_product([regions, sectors])):
         raise ProblemError(f"{eco.name!r}: not every region has the same sectors in the same order")
     A, x = sp.csc_array(eco.input_coefficients), eco.activity.to_numpy()
+    use = sp.csc_array(eco.intensity_matrix)
     assert eco.capacities is not None  # the economy fills them in
     empty = (x <= 0) & (np.diff(A.indptr) == 0)
     largest = np.where(empty, 0.0, eco.capacities.to_numpy())
@@ -310,7 +312,7 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
             techniques=labels,
             output_coefficients=sp.eye_array(n, format="csr"),
             input_coefficients=fold @ columns,
-            intensities=pd.DataFrame(eco.intensities.to_numpy()[:, own], eco.intensities.index, labels),
+            intensities=SparseTable(eco.indicators, labels, sp.csr_array(use[:, own])),
             final_demand=pd.DataFrame(fold @ demanded, labels, [show(label[1:]) for label in mine]),
             activity=pd.Series(x[own], labels),
             capacities=pd.Series(largest[own], labels),

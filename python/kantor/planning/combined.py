@@ -316,7 +316,7 @@ class _Restating:
         for weight, p in inner:
             for key, factor in self.factors(p).items():
                 both[key] = both.get(key, 0.0) + sense * weight * factor
-        known = {key: w for key, w in both.items() if key in self.eco.intensities.index}
+        known = {key: w for key, w in both.items() if key in self.eco.indicators}
         row = self.new.indicator(name, "", known)
         for key, w in both.items():
             if key not in known:  # an indicator that was added: what uses it uses the sum too

@@ -209,8 +209,7 @@ class Plan:
         return np.flatnonzero(self.compiled.supply > 0)
 
     def _resource_use(self) -> sp.csr_array:
-        rows = [self.economy.indicator(limit.indicator).to_numpy(dtype=np.float64) for limit in self.limits]
-        return sp.csr_array(np.array(rows).reshape(len(rows), len(self.economy.techniques)))
+        return self.economy.use_of([limit.indicator for limit in self.limits])
 
     # ---- solving ---------------------------------------------------------------------------------------------
     def solve(

@@ -71,7 +71,7 @@ def restate(
     base = _base_plan(economy, targets)
     use = economy.reference_use
     if use is None and base is not None:
-        use = pd.Series(economy.intensities.to_numpy() @ base, economy.intensities.index)
+        use = pd.Series(economy.intensity_matrix @ base, economy.indicators)
     reasons += _wrong_limits(limits, economy, use)
     reasons += _wrong_base(limits, tables["use"], use)
     return Statement(_problem(economy, objective, targets, weights, capacity, limits), base, reasons)
@@ -151,7 +151,7 @@ def _wrong_limits(limits: pd.DataFrame, economy: Economy, base: pd.Series | None
     """Each bound is what its text makes of the base; the base is recomputed where a bound is relative to it."""
     for name, row in limits.iterrows():
         indicator = row["indicator"]
-        if indicator not in economy.intensities.index:
+        if indicator not in economy.indicators:
             yield f"limit {name!r}: the economy has no indicator {indicator!r}"
             continue
         stated = json.loads(row["stated"])
@@ -240,13 +240,12 @@ def _problem(
         parameter = float(objective.get("sigma", objective.get("epsilon", objective.get("kappa", 0.0))))
         utility = Utility(objective["kind"], parameter, (targets > 0) & (weights > 0), weights, targets)
         supply = np.where(targets < 0, -targets, 0.0)
-    use = [economy.indicator(name).to_numpy(np.float64) for name in limits["indicator"]]
     return Problem(
         kind=kind,  # type: ignore[arg-type]
         output=economy.output_coefficients,
         input=economy.input_coefficients,
         targets=wanted,
-        resource_use=sp.csr_array(np.array(use).reshape(len(use), m)),
+        resource_use=economy.use_of(limits["indicator"]),
         lower=limits["at_least"].to_numpy(np.float64),
         upper=limits["at_most"].to_numpy(np.float64),
         capacity=capacity,

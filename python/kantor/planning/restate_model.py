@@ -86,7 +86,7 @@ def derived_limits(scenario: Scenario, economy: Economy) -> tuple[dict[str, dict
             own = {side: bound for side, bound in own.items() if bound is not None}
             if own:
                 written[f"{name} {year}"], about[f"{name} {year}"] = own, f"{indicator} {year}"
-    if "obligations" in economy.intensities.index and document.several_years:
+    if "obligations" in economy.indicators and document.several_years:
         written["obligations"], about["obligations"] = {"at_least": 1.0}, "obligations"
     return written, about
 

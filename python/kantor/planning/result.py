@@ -7,6 +7,7 @@ less of a minimum. For :class:`MaxScale` the optimum is the rents times the limi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,6 +161,59 @@ class PlanResult:
         from .idle import idle_techniques
 
         return idle_techniques(self)
+
+    # ---- who uses what ------------------------------------------------------------------------------------------
+    def users(self, what: Any) -> pd.DataFrame:
+        """Who uses a limited resource, an indicator or a product directly, the largest first.
+
+        Returns a DataFrame by (``kind``, ``name``) with columns ``use``, ``share`` and ``unit``. Kinds: "technique"; of
+        a product also "consumption" and "unused", so that its uses add up to its gross output.
+
+        >>> import kantor as kt
+        >>> eco = kt.Economy.from_arrays(input=[[0.0, 0.5], [0.0, 0.0]], intensities=[[2.0, 1.0]], demand=[4.0, 10.0],
+        ...                              products=["coal", "iron"], indicators=["hours"])
+        >>> result = kt.Plan(eco, limits={"hours": 28.0}).solve()
+        >>> result.users("hours")["use"].round(6).to_dict()
+        {('technique', 'coal'): 18.0, ('technique', 'iron'): 10.0}
+        >>> result.by_target("hours")["use"].round(6).to_dict()
+        {('consumption', 'iron'): 20.0, ('consumption', 'coal'): 8.0}
+        """
+        from .contributions import users
+
+        return users(self, what)
+
+    def by_target(self, what: Any) -> pd.DataFrame:
+        """For which final target a resource or product is used, through the whole chain of production.
+
+        Returns a DataFrame as :meth:`users`. Kinds: "consumption" of a product, "unused" (made and not consumed), and
+        "technique" for those that make nothing, as what must be left behind. The uses add up to the whole use of the
+        resource, to the gross output of the product (:mod:`kantor.planning.contributions`, with an example there).
+        """
+        from .contributions import by_target
+
+        return by_target(self, what)
+
+    def contents(self, indicators: Iterable[str] | None = None) -> pd.DataFrame:
+        """Labour, energy, emissions embodied in one unit of each product by this plan, beside its price.
+
+        ``indicators``: names or aliases; None: those that limits are about. Returns products x (quantity, unit): first
+        ``price``, then each indicator; the last column is the unit of the product. NaN where a product is not made.
+        """
+        from .contributions import contents
+
+        return contents(self, indicators)
+
+    def opportunity_costs(self) -> pd.DataFrame:
+        """What each target costs: the change of the objective if one more unit, or one per cent more, were asked for.
+
+        Columns ``target``, ``delivered``, ``price``, ``one_more_unit``, ``one_more_percent`` and ``unit`` (of the
+        product), the dearest first. Of a largest scale it is ``-t p_i`` for one more unit in the basket, of least use
+        ``p_i``; where a utility values consumption, the utility that one unit taken from it would cost. Like all
+        multipliers it is exact for small changes.
+        """
+        from .contributions import opportunity_costs
+
+        return opportunity_costs(self)
 
     # ---- prices ------------------------------------------------------------------------------------------------------
     def normalised_prices(self, numeraire: Any = None) -> pd.Series:
@@ -365,9 +419,9 @@ def label_solution(plan: Plan, solution: ProgramSolution, options: dict[str, Any
 
 def _use_table(plan: Plan, activity: pd.Series, rents: pd.Series, floor_rents: pd.Series) -> pd.DataFrame:
     """One row for each limit and then for every indicator without a limit; see :class:`PlanResult`."""
-    intensities, base = plan.economy.intensities, plan.base_use
+    eco, base = plan.economy, plan.base_use
     # Not Economy.use, which refuses the NaN of a plan that was not found.
-    use = pd.Series(intensities.to_numpy() @ activity.to_numpy(), intensities.index)
+    use = pd.Series(eco.intensity_matrix @ activity.to_numpy(), eco.indicators)
     rows = [
         (
             limit.name,

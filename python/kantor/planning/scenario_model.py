@@ -81,7 +81,7 @@ def _capital(scenario: Scenario, eco: Economy) -> Capital | None:
         growth=table.growth,
         intensities=None
         if table.intensities is None
-        else _by_lead(scenario, table.intensities, "capital.intensities", eco.intensities.index, assets),
+        else _by_lead(scenario, table.intensities, "capital.intensities", eco.indicators, assets),
     )
 
 

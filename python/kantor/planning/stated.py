@@ -136,15 +136,15 @@ def wrong_use(economy: Economy, tables: dict[str, pd.DataFrame]) -> Iterator[str
     use, limits = tables["use"], tables["rents"]
     x = tables["activity"]["activity"].to_numpy(np.float64)
     taken = {*limits["indicator"], *limits.index}
-    others = [label for label in economy.intensities.index if label not in taken]
+    others = [label for label in economy.indicators if label not in taken]
     indicators = [*limits["indicator"], *others]
     names = [*limits.index, *others]
     if list(use.index) != names or list(use["indicator"]) != indicators:
         yield "use.parquet: its rows are not the limits and then the other indicators"
         return
     yield from _column("use.parquet: unit", use, "unit", [_unit(label, economy) for label in indicators])
-    intensities = economy.intensities.reindex(indicators).to_numpy()
-    total, size = intensities @ x, np.abs(intensities) @ np.abs(x)
+    intensities = economy.use_of(indicators)
+    total, size = intensities @ x, abs(intensities) @ np.abs(x)
     free = np.zeros(len(others))
     upper = np.concatenate([limits["at_most"], free + np.inf])
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -48,7 +48,7 @@ def spread(
                 spread_out[f"{name} {year}"] = Limit(
                     indicator=f"{indicator} {year}", at_most=most, at_least=least, unit=limit.unit, soft=limit.soft
                 )
-    if OBLIGATIONS in larger.intensities.index:
+    if OBLIGATIONS in larger.indicators:
         spread_out[OBLIGATIONS] = Limit(at_least=1.0)
     return larger, pd.Series(place_targets(economy, horizon, targets), larger.products, name="target"), spread_out
 

@@ -24,6 +24,7 @@ from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_
 from .choice import Choice, ChoiceAnswer, coupling
 from .endless import prove_endless
 from .evaluate import Evaluator
+from .interior import InteriorAnswer, interior_point, worth_trying
 from .options import StoppingCriteria
 from .plain_units import PlainUnits
 from .problem import FloatArray
@@ -37,7 +38,7 @@ from .technology import not_leontief
 from .unlimited import unlimited_good
 
 _SIDE_ITERATIONS = 20_000
-METHODS = ("auto", "reduced", "policy", "level", "exchange", "pdhg", "highs")
+METHODS = ("auto", "reduced", "policy", "level", "exchange", "interior", "pdhg", "highs")
 _COUPLINGS = {"policy": "nothing", "level": "limits"}
 
 
@@ -59,9 +60,9 @@ def solve_program(
     tolerance: OPTIMAL means a proved gap of at most this, in (0, 1).
     method: "auto"; "reduced": the Leontief elimination of square economies; "policy": policy iteration, where
         nothing couples the goods; "level": quoted rents, where only limits do; "exchange": the first-order method to a
-        few digits, then block exchange to the vertex, for techniques with one product each; "pdhg": the first-order
-        method on the linear program; "highs": the simplex method of HiGHS on it, for small programs of kind "scale" and
-        "use".
+        few digits, then block exchange to the vertex, for techniques with one product each; "interior": the interior
+        point method of HiGHS, for kinds "scale" and "use"; "pdhg": the first-order method on the linear program;
+        "highs": the simplex method of HiGHS on it, for small programs of kind "scale" and "use".
     backend: kernels, see kantor.backends.get_backend.
     time_limit_s, iteration_limit: for everything together; the best plan and the best bound so far are returned.
     warm_start: an earlier ProgramSolution, or (activity, prices), of a program with the same goods and techniques.
@@ -133,7 +134,7 @@ class _Run:
                 if done is not None:
                     return done
                 why_not = self.info.notes[-1]
-            done = self._choose_techniques()
+            done = self._choose_techniques() or self._interior()
             return self._linear_program(why_not) if done is None else done
         except KeyboardInterrupt:
             return self._finish(Status.INTERRUPTED, "interrupted")
@@ -227,6 +228,28 @@ class _Run:
             self.start = Start(answer.plan, answer.dual)
         return None
 
+    def _interior(self) -> ProgramSolution | None:
+        """The interior point method where the size suits it; what it leaves open, the linear program goes on from."""
+        asked = self.method == "interior"
+        if asked and self.program.kind == "utility":
+            raise OptionError("method: 'interior' does not apply: utilities are not linear; use 'auto' or 'pdhg'")
+        suits = self.method == "auto" and self.choice is None and self.backend.device().startswith("cpu")
+        if not asked and not (suits and self.stopping.iteration_limit is None and worth_trying(self.program)):
+            return None
+        limit = self.stopping.time_limit_s
+        left = None if limit is None else limit - (time.perf_counter() - self.began)
+        self.used.append("interior")
+        found = self._timed("interior", interior_point, self.evaluator, self.stopping.tolerance, self.backend, left)
+        if found is None:
+            self.info.notes.append("the interior point method found no plan")
+            return None
+        answer, self.info.iterations = found, found.iterations
+        if self._certify(answer).gap <= self.stopping.tolerance:
+            return self._finish(Status.OPTIMAL, f"linear program by an interior point method: {answer.why}")
+        self.info.notes.append(f"the interior point method ({answer.why}) leaves a gap of {self._gap():.1e}")
+        self.start = Start(answer.plan, answer.dual)
+        return self._finish(Status.TIME_LIMIT, self.info.notes[-1]) if self._out_of_time() else None
+
     def _out_of_time(self) -> bool:
         limit = self.stopping.time_limit_s
         return limit is not None and now() - self.began >= limit
@@ -245,7 +268,7 @@ class _Run:
     def _gap(self) -> float:
         return math.inf if self.best is None else self.best.gap
 
-    def _certify(self, answer: ReducedAnswer | ChoiceAnswer) -> Certificate:
+    def _certify(self, answer: ReducedAnswer | ChoiceAnswer | InteriorAnswer) -> Certificate:
         tolerance = self.stopping.tolerance
         new = self._timed(
             "certificate", certify, self.evaluator, answer.plan, answer.dual, tolerance=tolerance, backend=self.backend
