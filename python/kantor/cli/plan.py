@@ -26,6 +26,10 @@ Tolerance = Annotated[
     float | None, typer.Option(help="Largest certified relative gap.", show_default="the file's, else 1e-6")
 ]
 TimeLimit = Annotated[float | None, typer.Option(help="Stop after this many seconds.", metavar="SECONDS")]
+Vertex = Annotated[
+    bool | None,
+    typer.Option("--vertex/--no-vertex", help="Go on to an exact vertex.", show_default="the file's, else not"),
+]
 IterationLimit = Annotated[int | None, typer.Option(help="Stop after this many iterations.", metavar="N")]
 
 
@@ -42,6 +46,7 @@ def plan(
     tolerance: Tolerance = None,
     time_limit: TimeLimit = None,
     iteration_limit: IterationLimit = None,
+    vertex: Vertex = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html into the folder.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -57,6 +62,7 @@ def plan(
         "tolerance": tolerance,
         "time_limit_s": time_limit,
         "iteration_limit": iteration_limit,
+        "vertex": vertex,
     }
     with steps(quiet=quiet) as step:
         step.begin(f"reading {scenario}")
