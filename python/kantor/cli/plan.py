@@ -31,6 +31,10 @@ Checkpoint = Annotated[
     Path | None,
     typer.Option(help="Keep the state of long solves here and go on from it.", metavar="FOLDER", show_default=False),
 ]
+Vertex = Annotated[
+    bool | None,
+    typer.Option("--vertex/--no-vertex", help="Go on to an exact vertex.", show_default="the file's, else not"),
+]
 IterationLimit = Annotated[int | None, typer.Option(help="Stop after this many iterations.", metavar="N")]
 
 
@@ -48,6 +52,7 @@ def plan(
     time_limit: TimeLimit = None,
     iteration_limit: IterationLimit = None,
     checkpoint: Checkpoint = None,
+    vertex: Vertex = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html into the folder.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -64,6 +69,7 @@ def plan(
         "tolerance": tolerance,
         "time_limit_s": time_limit,
         "iteration_limit": iteration_limit,
+        "vertex": vertex,
     }
     with steps(quiet=quiet) as step:
         step.begin(f"reading {scenario}")

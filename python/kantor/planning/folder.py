@@ -10,6 +10,8 @@
 ``rents.parquet``            by limit: indicator, unit, stated, base, at_least, at_most, rent, floor_rent
 ``use.parquet``              by limit, then indicator: what :attr:`PlanResult.use` holds
 ``price_parts.parquet``      by product: :meth:`PlanResult.price_parts`, for optimal plans of square economies
+``vertex_*.parquet``         by technique, product and limit: the exact vertex (:mod:`kantor.planning.vertex`), where
+                             one was asked for
 ``input/``                   the economy itself, where it does not come from files that a scenario names
 ============================ ==================================================================================
 
@@ -36,9 +38,10 @@ from ..data.saved import save_economy
 from ..errors import KantorError, ProblemError
 from ..solvers.solution import NotOptimal, SolveInfo, Status
 from .limits import ResolvedLimit
-from .record import FORMAT, INPUT, PARTS, TABLES, VERSION, digest, number, read_record, read_table, sha256_of
+from .record import FORMAT, INPUT, PARTS, TABLES, VERSION, VERTEX, digest, number, read_record, read_table, sha256_of
 from .result import PlanResult
 from .stated import describe
+from .vertex import PlanVertex
 
 _SHAPES: dict[str, Any] = {
     **dict.fromkeys(("software", "economy", "objective", "options", "certificate", "solve", "seconds", "tables"), dict),
@@ -95,6 +98,7 @@ def load_plan(folder: str | Path) -> PlanResult:
     try:
         result = _result(place, record, activity, consumption, prices, rents, use)
         result.stored_parts = read_table(place, PARTS) if PARTS in record["tables"] else None
+        result.vertex = _vertex(place, record.get("vertex"))
         return result
     except (KeyError, TypeError, ValueError) as error:
         raise ProblemError(f"{place}: plan.json and the tables do not fit together: {error!r}") from error
@@ -141,7 +145,9 @@ def _written(target: Path) -> set[str]:
 def _write(result: PlanResult, folder: Path) -> None:
     plan = result.plan
     assert plan is not None
-    tables, parts = _tables(result), _price_parts(result)
+    tables, parts, corner = _tables(result), _price_parts(result), result.vertex
+    if corner is not None:
+        tables |= dict(zip(VERTEX, (corner.techniques, corner.products, corner.limits), strict=True))
     for name, table in (tables if parts is None else tables | {PARTS: parts}).items():
         try:
             table.to_parquet(folder / name)
@@ -242,9 +248,17 @@ def _record(result: PlanResult, economy: Economy, stored: str | None) -> dict[st
             "notes": [str(note) for note in info.notes],
             "history": [{key: _number(value) for key, value in entry.items()} for entry in info.history],
         },
+        "vertex": _vertex_facts(result),
         "seconds": _timings(info.seconds),
         "notes": result.notes,
     }
+
+
+def _vertex_facts(result: PlanResult) -> dict[str, Any] | None:
+    """What plan.json says of the vertex; None where none was asked for."""
+    if not result.options.get("vertex"):
+        return None
+    return {"found": False} if result.vertex is None else result.vertex.facts()
 
 
 def _software() -> dict[str, str]:
@@ -329,6 +343,14 @@ def _result(
         notes=record["notes"],
         folder=folder,
     )
+
+
+def _vertex(folder: Path, facts: dict[str, Any] | None) -> PlanVertex | None:
+    """The vertex as stored; None where there is none."""
+    if facts is None or not facts["found"]:
+        return None
+    techniques, products, limits = (read_table(folder, name) for name in VERTEX)
+    return PlanVertex(techniques, products, limits, **{key: facts[key] for key in facts if key != "found"})
 
 
 def _limit(name: Any, row: pd.Series) -> ResolvedLimit:

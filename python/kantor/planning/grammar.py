@@ -145,6 +145,7 @@ class SolveTable(_Table):
     backend: str = "auto"
     time_limit_s: float | None = pydantic.Field(default=None, gt=0)
     iteration_limit: int | None = pydantic.Field(default=None, ge=0)
+    vertex: bool = False
 
 
 class Document(_Table):

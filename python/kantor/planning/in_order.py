@@ -23,6 +23,7 @@ def solve_in_order(
     time_limit_s: float | None,
     iteration_limit: int | None,
     on_progress: Callable[[dict[str, float]], object] | None,
+    vertex: bool = False,
 ) -> PlanResult:
     """The plan of the last objective; one that is not solved to optimality ends the order with its result.
 
@@ -37,7 +38,8 @@ def solve_in_order(
         stage = Plan(**asked, objective=objective, name=f"{plan.name}, {place} of {len(order.objectives)}")
         last = place == len(order.objectives)
         wanted = tolerance if last else min(tolerance, order.slack / 10.0)
-        result = stage.solve(wanted, method, backend, time_limit_s, iteration_limit, None, on_progress)
+        result = stage.solve(wanted, method, backend, time_limit_s, iteration_limit, None, on_progress,
+                             vertex=vertex and last)  # fmt: skip
         result.stages = list(stages)
         if last or result.status is not Status.OPTIMAL:
             return result

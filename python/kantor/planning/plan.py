@@ -26,11 +26,13 @@ from ..solvers.program import PlanningProgram
 from ..solvers.program_solution import ProgramSolution
 from ..solvers.rigour import gamma
 from ..solvers.solution import Status
+from ..solvers.vertex import at_vertex
 from .combined import Held, Lexicographic, is_plain, restate_plan
 from .in_order import solve_in_order
 from .limits import Bound, Limit, ResolvedLimit, resolve_limits, with_own_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
+from .vertex import label_vertex
 from .wording import about_negative_targets, entry_in_labels, in_labels
 from .years import enlarged, year_by_year
 
@@ -223,6 +225,7 @@ class Plan:
         on_progress: Callable[[dict[str, float]], object] | None = None,
         elastic: bool | Mapping[Any, float] = False,
         checkpoint: str | Path | None = None,
+        vertex: bool = False,
     ) -> PlanResult:
         """Compute the plan and its proof.
 
@@ -237,22 +240,28 @@ class Plan:
             the notes of the result name; True, or weights as :meth:`diagnose` takes them.
         checkpoint : folder for the state of first-order solves: written every half minute and when interrupted, and
             gone on from when the same plan is solved again. Other methods start anew, which takes them seconds.
+        vertex : go on to an exact optimal vertex, ``result.vertex`` (:class:`kantor.planning.vertex.PlanVertex`): which
+            techniques run, which limits bind, prices to the last digit and the intervals of those that are not the only
+            ones. For linear objectives; OptionError for utilities, which have none.
 
         Not converging, or an infeasible plan, is a status of the result, never an exception.
         """
         if checkpoint is not None:
             with checkpoints(checkpoint):
                 return self.solve(tolerance, method, backend, time_limit_s, iteration_limit, warm_start, on_progress,
-                                  elastic)  # fmt: skip
+                                  elastic, vertex=vertex)  # fmt: skip
         if elastic:
-            result = self.solve(tolerance, method, backend, time_limit_s, iteration_limit, warm_start, on_progress)
+            result = self.solve(tolerance, method, backend, time_limit_s, iteration_limit, warm_start, on_progress,
+                                vertex=vertex)  # fmt: skip
             if result.status is not Status.PRIMAL_INFEASIBLE:
                 return result
             easier = self.relaxed(elastic if isinstance(elastic, Mapping) else None, tolerance)
-            return easier.solve(tolerance, method, backend, time_limit_s, iteration_limit, None, on_progress)
+            return easier.solve(
+                tolerance, method, backend, time_limit_s, iteration_limit, None, on_progress, vertex=vertex
+            )
         if self.in_order is not None:
             return solve_in_order(self, self.in_order, tolerance, method, backend, time_limit_s, iteration_limit,
-                                  on_progress)  # fmt: skip
+                                  on_progress, vertex)  # fmt: skip
         started = time.perf_counter()
         time_limit_s = None if time_limit_s == float("inf") else time_limit_s
         program = self.compile()
@@ -264,11 +273,19 @@ class Plan:
             "time_limit_s": time_limit_s,
             "iteration_limit": iteration_limit,
         }
+        if vertex and self.compiled.kind == "utility":
+            raise OptionError("vertex: a utility has no vertex, its optimum lies where prices equal marginal utilities")
         start = None if warm_start is None else self._start(warm_start)
         solution = solve_program(program, warm_start=start, on_progress=on_progress, **options)
+        corner = None
+        if vertex:
+            left = None if time_limit_s is None else time_limit_s - (time.perf_counter() - started)
+            solution, corner = at_vertex(program, solution, backend, left)
+            solution.info.seconds["vertex"] = time.perf_counter() - compiled - solution.info.seconds["total"]
         solution.info.why = in_labels(solution.info.why, self)
         solution.info.notes = [in_labels(note, self) for note in solution.info.notes]
-        result = label_solution(self, solution, options)
+        result = label_solution(self, solution, options | {"vertex": vertex})
+        result.vertex = None if corner is None else label_vertex(self, corner)
         finished = time.perf_counter()
         result.info.seconds = {
             "total": finished - started,

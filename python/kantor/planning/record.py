@@ -18,6 +18,8 @@ FORMAT, VERSION = "kantor plan", 1
 TABLES = ("activity.parquet", "consumption.parquet", "prices.parquet", "rents.parquet", "use.parquet")
 # What a price consists of: only for optimal plans of square economies.
 PARTS = "price_parts.parquet"
+# The exact vertex, where one was asked for and found.
+VERTEX = ("vertex_techniques.parquet", "vertex_products.parquet", "vertex_limits.parquet")
 INPUT = "input"
 
 

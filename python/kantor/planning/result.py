@@ -26,6 +26,7 @@ from .objectives import positions
 if TYPE_CHECKING:
     from ..solvers.program_solution import ProgramSolution
     from .plan import Plan
+    from .vertex import PlanVertex
 
 # A bound counts as reached when its relative slack is below this and it carries a rent (see bottlenecks).
 _REACHED = 1e-4
@@ -60,6 +61,7 @@ class PlanResult:
     options : the arguments of the solve
     info : method, iterations, residuals, timings
     stages : results of the objectives before the last one in an order of priority
+    vertex : the exact vertex, where ``Plan.solve(vertex=True)`` asked for one and found it (info.notes say why not)
     plan : the :class:`Plan` that was solved; None when loaded from a folder
     folder, stored_parts : the folder it was loaded from, and its price parts (:meth:`price_parts`) if that holds any
     """
@@ -92,6 +94,7 @@ class PlanResult:
     info: SolveInfo = field(default_factory=SolveInfo)
     notes: list[str] = field(default_factory=list)
     stages: list[PlanResult] = field(default_factory=list)
+    vertex: PlanVertex | None = None
     plan: Plan | None = None
     folder: Path | None = None
     stored_parts: pd.DataFrame | None = None

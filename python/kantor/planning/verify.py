@@ -9,7 +9,8 @@ What is done, in order; every failure is a reason:
    so are labels, units, names, counts and the words of plan.json (kantor.planning.stated);
 4. the stored activity is checked against every balance, limit and capacity, and its value is recomputed;
 5. the stored prices and rents are turned into a bound by weak duality (kantor.planning.recheck);
-6. both must confirm the stated status, objective, bounds and gap; consumption and use must follow from the activity.
+6. both must confirm the stated status, objective, bounds and gap; consumption and use must follow from the activity;
+7. an exact vertex, where one is stated, is solved again from its states (kantor.planning.revertex).
 
 A plan that does not exist is confirmed by prices and rents at which the demand is worth more than all that limits it;
 one that nothing limits, by an activity that can be added to any plan without end.
@@ -34,8 +35,9 @@ from ..data.labels import show
 from ..errors import KantorError
 from .rebound import capacity_rents, check_multipliers, surplus
 from .recheck import Multipliers, PrimalCheck, Problem, check_activity, check_direction
-from .record import INPUT, PARTS, TABLES, digest, number, read_record, read_table, sha256_of
+from .record import INPUT, PARTS, TABLES, VERTEX, digest, number, read_record, read_table, sha256_of
 from .restate import restate
+from .revertex import wrong_vertex
 from .scenario import Scenario, parse_scenario
 from .stated import AGREEMENT, wrong_columns, wrong_parts, wrong_status, wrong_use, wrong_words
 
@@ -115,6 +117,8 @@ def verify_plan(folder: str | Path) -> PlanVerification:
             reasons += wrong_use(economy, tables)
         if not reasons and PARTS in record["tables"]:
             reasons += wrong_parts(economy, statement.problem, tables, read_table(place, PARTS))
+        if not reasons:
+            reasons += _wrong_vertex(place, record, statement.problem)
         if reasons:
             return PlanVerification(False, reasons, status)
         return _check(record, economy, statement.problem, tables)
@@ -159,6 +163,22 @@ def _changed_inputs(folder: Path, economy: Economy, scenario: Scenario | None, r
         yield f"input file {name} is not the one the plan was made from: its SHA-256 does not match"
     for name in sorted({name for name, _ in read} - {name for name, _ in stated}):
         yield f"input file {name} was read that the plan does not list"
+
+
+def _wrong_vertex(folder: Path, record: dict[str, Any], problem: Problem) -> Iterator[str]:
+    """The exact vertex, where the options asked for one; a folder of an older version says nothing of it."""
+    facts = record.get("vertex")
+    if (facts is not None) != record["options"].get("vertex", False):
+        yield f"vertex: options say {record['options'].get('vertex')!r}, but what is stated is {facts!r}"
+    found = facts is not None and facts["found"]
+    listed = [name for name in VERTEX if name in record["tables"]]
+    if len(listed) != (len(VERTEX) if found else 0) or (facts is not None and not found and len(facts) > 1):
+        yield f"vertex: plan.json states {facts!r}, but lists the tables {listed!r}"
+    elif facts is not None and found:
+        certificate = record["certificate"]
+        bounds = number(certificate["lower_bound"]), number(certificate["upper_bound"])
+        sign = -1.0 if problem.kind == "use" and record["objective"]["sense"] == "max" else 1.0
+        yield from wrong_vertex(problem, facts, [read_table(folder, name) for name in VERTEX], sign, bounds)
 
 
 @dataclass(frozen=True)

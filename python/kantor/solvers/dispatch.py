@@ -204,7 +204,8 @@ class _Run:
         self.choice = None if self.program.kind == "utility" else choice
         if kind == "capacities" or self.method == "exchange":
             return None
-        name = "policy" if kind == "nothing" and self.method != "level" else "level"
+        limited = np.isfinite(self.program.resource_upper).any()
+        name = "policy" if kind == "nothing" and not (self.method == "level" and limited) else "level"
         self.used.append(name)
         if name == "policy":
             answer = self._timed(name, choice.policy)

@@ -156,9 +156,11 @@ def _reduced(
     stored, shape = left.a_matrix_, (left.num_row_, left.num_col_)
     parts = np.asarray(stored.value_, dtype=np.float64), np.asarray(stored.index_), np.asarray(stored.start_)
     form = sp.csc_array if stored.format_ == highspy.MatrixFormat.kColwise else sp.csr_array
+    # Of a program reduced to nothing HiGHS may leave the pointers of the old matrix.
+    matrix = form(parts, shape=shape).tocsr() if min(shape) else sp.csr_array(shape)
     lp = LinearProgram(
         np.asarray(left.col_cost_),
-        form(parts, shape=shape).tocsr(),
+        matrix,
         np.asarray(left.row_lower_),
         np.asarray(left.row_upper_),
         np.asarray(left.col_lower_),

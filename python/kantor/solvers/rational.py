@@ -73,6 +73,138 @@ def vertex(lp: LinearProgram, basis: Basis) -> Vertex | None:
     return Vertex(x, y, _dot(lp.c, x), _feasible(lp, K, x), _optimal_signs(lp, K, x, y))
 
 
+def optimal_vertex(lp: LinearProgram, basis: Basis, most: int = 60) -> tuple[Basis, Vertex, int] | None:
+    """(an optimal basis near ``basis``, its vertex, pivots made), every sign of it without tolerance.
+
+    From a basis that is feasible or optimal in its signs, by the primal or the dual simplex method with the least-index
+    rule (Bland 1977); None if it is neither, if it is singular, or after ``most`` pivots.
+    """
+    K = lp.K.toarray()
+    for pivots in range(most + 1):
+        found = vertex(lp, basis)
+        if found is None:
+            return None
+        if found.feasible and found.optimal_signs:
+            return basis, found, pivots
+        if found.feasible:
+            step = _enter(lp, K, basis, found)
+        elif found.optimal_signs:
+            step = _leave(lp, K, basis, found)
+        else:
+            return None
+        if step is None:
+            return None
+        basis = step
+    return None
+
+
+# A variable is a column j, or the value of a row i, numbered N + i: (number, place) with place as in Basis.
+def _bounds(lp: LinearProgram, k: int) -> tuple[float, float]:
+    n = lp.shape[1]
+    pair = (lp.lower[k], lp.upper[k]) if k < n else (lp.row_lower[k - n], lp.row_upper[k - n])
+    return float(pair[0]), float(pair[1])
+
+
+def _moved(basis: Basis, k: int, place: int) -> None:
+    part, at = (basis.columns, k) if k < basis.columns.size else (basis.rows, k - basis.columns.size)
+    part[at] = place
+
+
+def _copy(basis: Basis) -> Basis:
+    return Basis(basis.columns.copy(), basis.rows.copy())
+
+
+def _direction(lp: LinearProgram, K: FloatArray, basis: Basis, k: int) -> list[Fraction] | None:
+    """Changes of all variables (columns, then row values) per unit of nonbasic variable k, the other ones held."""
+    basic, tight = np.flatnonzero(basis.columns == 0), np.flatnonzero(basis.rows != 0)
+    rows, n = lp.shape
+    right = [-Fraction(float(K[i, k])) if k < n else Fraction(int(i == k - n)) for i in tight]
+    inner = _solve(K[np.ix_(tight, basic)], right)
+    if inner is None:
+        return None
+    change = [Fraction(0)] * n
+    if k < n:
+        change[k] = Fraction(1)
+    for j, value in zip(basic.tolist(), inner, strict=True):
+        change[j] = value
+    return change + [_dot(K[i], change) for i in range(rows)]
+
+
+def _values(lp: LinearProgram, K: FloatArray, found: Vertex) -> list[Fraction]:
+    return found.x + [_dot(K[i], found.x) for i in range(lp.shape[0])]
+
+
+def _costs(lp: LinearProgram, K: FloatArray, found: Vertex) -> list[Fraction]:
+    """Reduced costs of columns, then of row values (their multipliers)."""
+    reduced = [Fraction(float(lp.c[j])) - _dot(K[:, j], found.y) for j in range(lp.shape[1])]
+    return reduced + found.y
+
+
+def _places(basis: Basis) -> list[int]:
+    return [*basis.columns.tolist(), *basis.rows.tolist()]
+
+
+def _enter(lp: LinearProgram, K: FloatArray, basis: Basis, found: Vertex) -> Basis | None:
+    """One step of the primal simplex method."""
+    values, costs, places = _values(lp, K, found), _costs(lp, K, found), _places(basis)
+    for k, (place, cost) in enumerate(zip(places, costs, strict=True)):
+        low, high = _bounds(lp, k)
+        if place == 0 or low == high or not cost:
+            continue
+        sign = -1 if cost > 0 else 1
+        if (place < 0 and sign < 0 and math.isfinite(low)) or (place > 0 and sign > 0 and math.isfinite(high)):
+            continue
+        change = _direction(lp, K, basis, k)
+        if change is None:
+            return None
+        steps: list[tuple[Fraction, int, int]] = []
+        for i, value in enumerate(values):
+            rate = sign * change[i]
+            bounds = _bounds(lp, i)
+            if (i == k or places[i] == 0) and rate:
+                bound = bounds[1] if rate > 0 else bounds[0]
+                if math.isfinite(bound):
+                    steps.append(((Fraction(bound) - value) / rate, i, 1 if rate > 0 else -1))
+        if not steps:
+            return None  # without end
+        _, out, side = min(steps)
+        new = _copy(basis)
+        _moved(new, k, 0)
+        _moved(new, out, side)
+        return new
+    return None
+
+
+def _leave(lp: LinearProgram, K: FloatArray, basis: Basis, found: Vertex) -> Basis | None:
+    """One step of the dual simplex method."""
+    values, costs, places = _values(lp, K, found), _costs(lp, K, found), _places(basis)
+    for out, value in enumerate(values):
+        low, high = _bounds(lp, out)
+        if places[out] != 0 or _within(value, low, high):
+            continue
+        side = -1 if value < low else 1
+        ratios: list[tuple[Fraction, int]] = []
+        for k, place in enumerate(places):
+            bounds = _bounds(lp, k)
+            if place == 0 or bounds[0] == bounds[1]:
+                continue
+            change = _direction(lp, K, basis, k)
+            if change is None:
+                return None
+            # The leaving variable has to move towards its side as k moves off its own.
+            move = change[out] * (1 if place < 0 else -1)
+            if (move > 0) if side < 0 else (move < 0):
+                ratios.append((abs(costs[k] / change[out]), k))
+        if not ratios:
+            return None  # infeasible
+        _, k = min(ratios)
+        new = _copy(basis)
+        _moved(new, out, side)
+        _moved(new, k, 0)
+        return new
+    return None
+
+
 def _solve(matrix: FloatArray, right: Sequence[Fraction]) -> list[Fraction] | None:
     """The solution of a square system, exactly; None if it is singular."""
     n = len(right)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,11 @@ class GuardedMatrix:
         columns = np.bincount(matrix.indices, minlength=matrix.shape[1])
         return GuardedMatrix(matrix, magnitude, np.diff(matrix.indptr), columns)
 
+    @cached_property
+    def _transposed(self) -> tuple[Any, Any]:
+        """M' and |M|' as views of the same arrays; to make one takes longer than a product with a small matrix."""
+        return self.matrix.T, self.magnitude.T
+
     @property
     def nonnegative(self) -> bool:
         """Whether no entry is negative."""
@@ -107,8 +113,8 @@ class GuardedMatrix:
 
     def transposed_times(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(fl(M' p), fl(|M|' p)) for p >= 0."""
-        value = self.matrix.T @ p
-        return value, value if self.nonnegative else self.magnitude.T @ p
+        value = self._transposed[0] @ p
+        return value, value if self.nonnegative else self._transposed[1] @ p
 
     def row(self, i: int) -> tuple[np.ndarray[Any, Any], FloatArray]:
         """Column indices and values of row i."""
