@@ -46,7 +46,7 @@ Progress = Callable[[dict[str, float]], Any]
 class Outcome:
     """How the loop ended; x, y scaled, on the host. ``ray`` is a certificate for the two infeasible statuses.
 
-    ``stalled``: the iteration reached a fixed point, further iterations change nothing.
+    ``stalled``: further iterations on this program will not give an answer that is confirmed on the raw data.
     """
 
     status: Status
@@ -96,15 +96,17 @@ def spectral_norm(kkt: Kkt, options: PdhgOptions, stop: Callable[[], bool] = lam
 class Pdhg:
     """One solve. ``confirm`` recomputes the residuals of a scaled point from the raw data: only then it is optimal.
 
-    ``reach``: points whose residuals here are at most this times the tolerance are worth confirming.
+    ``reach``: points whose residuals here are at most this times the tolerance are worth confirming; one that is not
+    confirmed although its residuals are below ``patience`` times the tolerance ends the loop as ``stalled``.
     """
 
     def __init__(
         self, kkt: Kkt, stopping: StoppingCriteria, options: PdhgOptions, clock: Clock, confirm: Confirm,
         on_progress: Progress | None = None, projection: Callable[[Array], Array] | None = None,
         in_user_sense: Callable[[float], float] = float, weight: float = 1.0, checkpoint: Checkpoint | None = None,
-        reach: float = 1.0,
+        reach: float = 1.0, patience: float = 0.0,
     ) -> None:  # fmt: skip
+        self.patience = patience * stopping.tolerance
         self.kkt, self.backend = kkt, kkt.backend
         self.stopping, self.options, self.clock = stopping, options, clock
         self.confirm, self.on_progress, self.in_user_sense = confirm, on_progress, in_user_sense
@@ -257,6 +259,8 @@ class Pdhg:
             self._report(residuals)
             if self._confirmed(residuals):
                 return self._outcome(Status.OPTIMAL, "", s.x_hat, s.y_hat)
+            if max(residuals.worst, residuals.scaled) <= self.patience:
+                return self._stalled("what is optimal here is not on the raw data", s.x_hat, s.y_hat)
             return self._infeasible() or self._limit(r)
 
     def _confirmed(self, residuals: Residuals) -> bool:
@@ -305,12 +309,13 @@ class Pdhg:
         if self.clock.expired():
             return self._outcome(Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s are over; the best point so far")
         if r == 0.0 and self.total > 0:
-            outcome = self._outcome(
-                Status.ITERATION_LIMIT, "a fixed point to the last bit: this tolerance is out of reach"
-            )
-            outcome.stalled = True
-            return outcome
+            return self._stalled("a fixed point to the last bit: this tolerance is out of reach")
         return None
+
+    def _stalled(self, why: str, x: Array | None = None, y: Array | None = None) -> Outcome:
+        outcome = self._outcome(Status.ITERATION_LIMIT, why, x, y)
+        outcome.stalled = True
+        return outcome
 
     def _outcome(self, status: Status, why: str, x: Array | None = None, y: Array | None = None) -> Outcome:
         """The end; the best point seen unless another is given."""

@@ -30,6 +30,9 @@ from .userset import UserSet
 _FEASIBILITY_ITERATIONS = 20_000
 # Postsolve may make a point better or worse: points this far above the tolerance are tried already.
 _PRESOLVED_REACH = 10.0
+# A point of the reduced program that is so much better than asked for, and still no answer once postsolved, never will
+# be: postsolve decides by small differences which multipliers are zero. The original is iterated on from there.
+_PRESOLVED_PATIENCE = 0.25
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ class PdhgRun:
             projection=None if self.user_set is None else self.user_set.project_scaled,
             in_user_sense=lambda value: sign * (value + offset), checkpoint=checkpoint,
             reach=1.0 if self.reduced is None else _PRESOLVED_REACH,
+            patience=0.0 if self.reduced is None else _PRESOLVED_PATIENCE,
         )  # fmt: skip
         return loop.solve(*self._scaled_start(scaled, start)), scaled
 
