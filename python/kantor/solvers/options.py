@@ -45,6 +45,10 @@ class PdhgOptions:
         controller, see :func:`kantor.solvers.restart.update_weight`.
     initial_weight: the primal weight w of the start, > 0.
     detect_rays: look for certificates of infeasibility at every check.
+    polish: feasibility polishing of linear programs, see :mod:`kantor.solvers.polishing`: tried where the gap is within
+        a tenth of the tolerance and the rest is not, for at most a quarter of the iterations.
+    refine: iterative refinement of linear programs, see :mod:`kantor.solvers.refinement`. True: from 1e-6 on; False:
+        never; None: where the iterations themselves come to a standstill above the tolerance.
     seed: of the power iteration's random start; >= 0.
     """
 
@@ -64,6 +68,8 @@ class PdhgOptions:
     weight_memory: float = 0.3
     initial_weight: float = 1.0
     detect_rays: bool = True
+    polish: bool = True
+    refine: bool | None = None
     seed: int = 20
 
     def __post_init__(self) -> None:
