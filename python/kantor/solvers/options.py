@@ -88,6 +88,10 @@ class PdhgOptions:
             )
         for name in ("weight_proportional", "weight_integral", "weight_derivative", "weight_balance", "weight_memory"):
             _number(name, getattr(self, name), 0.0, 1.0)
+        for name, allowed in (("polish", (True, False)), ("refine", (True, False, None))):
+            value = getattr(self, name)
+            if not any(value is option for option in allowed):
+                raise OptionError(f"{name}: got {value!r}, expected one of {', '.join(map(str, allowed))}")
         _number("initial_weight", self.initial_weight, 0.0, math.inf, open_low=True)
 
 
