@@ -37,6 +37,9 @@ class PdhgOptions:
 
     check_every: iterations in a block, between two looks at residuals and restarts; >= 1.
     ruiz_iterations: passes of Ruiz' equilibration before Pock-Chambolle's; >= 0.
+    log_scaling: whether scales that minimise the squared logarithms of the entries come before Ruiz' equilibration, see
+        :func:`kantor.solvers.scaling.log_scales`: the iterations are then the same in any units. None: where the entries
+        differ so much in size that units must be the reason. Not together with value_scaling, which does the same.
     step_factor: eta = step_factor / ||K||_2, in (0, 1).
     norm_margin: the power iteration's estimate of ||K||_2 is raised by this share, for it comes from below; >= 0.
     norm_tolerance, norm_iterations: the power iteration stops when its estimate grows by less than this share.
@@ -53,6 +56,7 @@ class PdhgOptions:
     """
 
     check_every: int = 200
+    log_scaling: bool | None = None
     ruiz_iterations: int = 10
     step_factor: float = 0.998
     norm_margin: float = 0.01
@@ -88,7 +92,11 @@ class PdhgOptions:
             )
         for name in ("weight_proportional", "weight_integral", "weight_derivative", "weight_balance", "weight_memory"):
             _number(name, getattr(self, name), 0.0, 1.0)
-        for name, allowed in (("polish", (True, False)), ("refine", (True, False, None))):
+        for name, allowed in (
+            ("polish", (True, False)),
+            ("refine", (True, False, None)),
+            ("log_scaling", (True, False, None)),
+        ):
             value = getattr(self, name)
             if not any(value is option for option in allowed):
                 raise OptionError(f"{name}: got {value!r}, expected one of {', '.join(map(str, allowed))}")
