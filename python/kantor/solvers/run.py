@@ -36,6 +36,8 @@ _PRESOLVED_REACH = 10.0
 # A point of the reduced program that is so much better than asked for, and still no answer once postsolved, never will
 # be: postsolve decides by small differences which multipliers are zero. The original is iterated on from there.
 _PRESOLVED_PATIENCE = 0.25
+# What has not converged after so many iterations goes on under the other scaling, and after twice as many back again.
+_SWITCH_SCALING = 40_000
 # Where refinement is asked for, the iterations themselves stop here.
 _REFINE_FROM = 1e-6
 
@@ -81,7 +83,7 @@ class PdhgRun:
                 self.notes.append("presolve left out: the start is optimal")
             else:
                 self._presolve()
-            outcome, scaled = self._attempt(start, self.stopping.iteration_limit)
+            outcome, scaled = self._attempts(start, self.stopping.iteration_limit)
             if self.reduced is not None and (outcome.stalled or outcome.status in (*RAYS, Status.NUMERICAL_ERROR)):
                 outcome, scaled = self._without_presolve(outcome, scaled, start)
             if self._to_refine(outcome):
@@ -137,14 +139,34 @@ class PdhgRun:
         self.reduced = None
         self.notes.append(f"presolve undone after {outcome.iterations} iterations: {outcome.why}")
         limit = self.stopping.iteration_limit
-        second, scaled = self._attempt(start, None if limit is None else max(0, limit - outcome.iterations))
-        second.iterations += outcome.iterations
-        second.products += outcome.products
-        second.history = outcome.history + second.history
-        return second, scaled
+        second, scaled = self._attempts(start, None if limit is None else max(0, limit - outcome.iterations))
+        return _after(outcome, second), scaled
 
-    # ---- one run of the loop -------------------------------------------------------------------------------------
-    def _attempt(self, start: Start, iteration_limit: int | None) -> tuple[Outcome, ScaledProgram | None]:
+    # ---- runs of the loop ----------------------------------------------------------------------------------------
+    def _attempts(self, start: Start, limit: int | None) -> tuple[Outcome, ScaledProgram | None]:
+        """One attempt; where its scaling was kantor's choice, others from where it stopped, under the other scaling."""
+        options, fixed = self.options, self.values is not None or self.extras.checkpoint is not None
+        if fixed or not self.linear or options.log_scaling is not None:
+            return self._attempt(start, limit, options)
+        most, inner, before = _SWITCH_SCALING, None, None
+        while True:
+            done = 0 if before is None else before.iterations
+            left = None if limit is None else max(0, limit - done)
+            outcome, scaled = self._attempt(start, most if left is None else min(left, most), options, inner)
+            outcome = outcome if before is None else _after(before, outcome)
+            over = outcome.status is not Status.ITERATION_LIMIT or outcome.stalled or scaled is None
+            if over or (limit is not None and outcome.iterations >= limit):
+                return outcome, scaled
+            log = not scaled.log_scaled
+            self.notes.append(f"{'logarithmic' if log else 'plain'} scaling after {outcome.iterations} iterations")
+            options, most, before = replace(options, log_scaling=log), 2 * most, outcome
+            inner = scaled.scaling.x_out(outcome.x), scaled.scaling.y_out(outcome.y)
+
+    def _attempt(
+        self, start: Start, iteration_limit: int | None, options: PdhgOptions,
+        inner: tuple[FloatArray, FloatArray] | None = None,
+    ) -> tuple[Outcome, ScaledProgram | None]:  # fmt: skip
+        """One run of the loop from ``start``, or from the point ``inner`` of what presolve left."""
         target, clock, extras = self.rest if self.reduced is None else self.reduced.lp, self.clock, self.extras
         if self.reduced is not None and self.reduced.solved:
             empty = Outcome(Status.OPTIMAL, "presolve leaves nothing to decide", np.zeros(0), np.zeros(0))
@@ -154,7 +176,7 @@ class PdhgRun:
         values = self.values if self.reduced is None else None
         with clock.phase("scaling"):
             scaled = scale_program(
-                target, self.options, values, scale_columns=extras.projection is None, between=clock.look
+                target, options, values, scale_columns=extras.projection is None, between=clock.look
             )
         with clock.phase("transfer"):
             if extras.projection is not None:
@@ -162,12 +184,12 @@ class PdhgRun:
             kkt = Kkt(self.backend, target, scaled, self.user_set)
             checkpoint = None
             if extras.checkpoint is not None:
-                checkpoint = Checkpoint(extras.checkpoint, self.lp, scaled, self.options)
+                checkpoint = Checkpoint(extras.checkpoint, self.lp, scaled, options)
             scaled = replace(scaled, K=None)  # the backend has its own copy; a large matrix need not be held twice
         clock.look()
         sign, offset = (-1.0 if self.lp.maximise else 1.0), self.lp.offset + target.offset
         loop = Pdhg(
-            kkt, replace(self.first, iteration_limit=iteration_limit), self.options, clock,
+            kkt, replace(self.first, iteration_limit=iteration_limit), options, clock,
             weight=start.weight or self.options.initial_weight,
             confirm=lambda x, y: self._judge(*self._unscale(scaled, x, y)), on_progress=extras.on_progress,
             projection=None if self.user_set is None else self.user_set.project_scaled,
@@ -175,7 +197,10 @@ class PdhgRun:
             reach=1.0 if self.reduced is None else _PRESOLVED_REACH,
             patience=0.0 if self.reduced is None else _PRESOLVED_PATIENCE, polishing=self._polishing(scaled),
         )  # fmt: skip
-        return loop.solve(*self._scaled_start(scaled, start)), scaled
+        if inner is None:
+            return loop.solve(*self._scaled_start(scaled, start)), scaled
+        x, y = scaled.scaling.x_in(inner[0]), scaled.scaling.y_in(inner[1])
+        return loop.solve(np.clip(x, scaled.lower, scaled.upper), y), scaled
 
     # ---- feasibility polishing and refinement ------------------------------------------------------------------------
     def _polishing(self, scaled: ScaledProgram) -> Polishing | None:
@@ -352,3 +377,13 @@ class PdhgRun:
         else:
             info.why += "; no feasible point was found: unbounded or infeasible"
         return solution
+
+
+def _after(first: Outcome, second: Outcome) -> Outcome:
+    """``second``, with the effort of ``first`` before it."""
+    second.history = first.history + [
+        {**entry, "iteration": entry["iteration"] + first.iterations} for entry in second.history
+    ]  # fmt: skip
+    second.iterations += first.iterations
+    second.products += first.products
+    return second

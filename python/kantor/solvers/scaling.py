@@ -78,6 +78,7 @@ class ScaledProgram:
     terms: SeparableTerms | None
     scaling: Scaling
     norm_bound: float
+    log_scaled: bool = False
 
 
 def scale_program(
@@ -99,7 +100,8 @@ def scale_program(
         raise OptionError("value_scaling: cannot be used together with projection, which keeps the columns' scale")
     row, column = (np.ones(lp.shape[0]), np.ones(lp.shape[1])) if values is None else (1.0 / values[0], values[1])
     wanted = options.log_scaling
-    if values is None and scale_columns and (wide_units(lp.K) if wanted is None else wanted):
+    log_scaled = values is None and scale_columns and (wide_units(lp.K) if wanted is None else wanted)
+    if log_scaled:
         log_scales(lp.K, row, column, between)
     equilibrate(lp.K, row, column, options.ruiz_iterations, scale_columns, between)
     c = lp.c / column
@@ -119,6 +121,7 @@ def scale_program(
         scaling=Scaling(row, column, primal, objective),
         # Schur's test with the square roots of the sums as weights: one, up to rounding, after Pock-Chambolle.
         norm_bound=1.0 + 1e-10 if scale_columns else _schur_bound(K),
+        log_scaled=log_scaled,
     )
 
 
