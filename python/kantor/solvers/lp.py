@@ -14,14 +14,15 @@ from ..errors import OptionError, ProblemError, suggest
 from .answer import settled_answer, simplex_answer
 from .clock import Clock
 from .options import PdhgOptions, StoppingCriteria
+from .plan_form import LEAST_NONZEROS, plan_answer, read_plan
 from .presolve import unsuitable
 from .problem import FloatArray, LinearProgram
 from .run import Extras, PdhgRun
 from .settle import Settled, settle
 from .solution import Solution, Status
-from .start import warm_start_of
+from .start import Start, warm_start_of
 
-_METHODS = ("auto", "pdhg", "highs")
+_METHODS = ("auto", "planning", "pdhg", "highs")
 # "auto" tries the simplex method first on linear programs up to this many nonzeros, for this many iterations a row
 # and column; on Netlib it is faster than PDHG and exact, on planning tables above this size it is slower.
 _SIMPLEX_NONZEROS = 150_000
@@ -63,12 +64,15 @@ def solve_lp(
         columns, taken at the admissible part of rho (where that infimum is finite). D bounds the optimum as far as the
         dual residual is zero.
     method : str
-        "pdhg", or "highs": HiGHS' simplex, for small linear programs. Both are judged alike. "auto" takes the simplex
-        method for linear programs of at most 150,000 nonzeros, unless an argument only PDHG uses is given (a backend, a
-        warm start, ...), and PDHG for everything else and where 5 (M + N) simplex iterations or its precision do not
-        suffice. ``info.method`` and ``info.why`` say what solved it.
+        "pdhg"; "highs": HiGHS' simplex, for small linear programs; or "planning": the planning engine, for programs
+        that are a choice among techniques with one product each (goods rows N x >= d, or N x >= t y with the largest t;
+        resource rows R x <= b; 0 <= x <= capacity), else an OptionError says what does not fit. All are judged alike.
+        "auto" takes the planning engine where it can, from 20,000 nonzeros on; the simplex method for linear programs
+        of at most 150,000 nonzeros, unless an argument only PDHG uses is given (a backend, a warm start, ...); and PDHG
+        for everything else and where 5 (M + N) simplex iterations or its precision do not suffice. ``info.method`` and
+        ``info.why`` say what solved it.
     backend : str or Backend
-        Kernels for "pdhg"; see kantor.backends.get_backend.
+        Kernels for "pdhg" and "planning"; see kantor.backends.get_backend.
     time_limit_s, iteration_limit : float, int or None
         Limits on wall-clock seconds and on PDHG (or simplex) iterations; the best point so far is returned.
     warm_start : Solution or (x, y) or None
@@ -78,8 +82,9 @@ def solve_lp(
     on_progress : callable or None
         Called at every check of "pdhg" (never by the simplex method) with a dict: iteration, primal_residual,
         dual_residual, gap, objective, dual_objective, scaled_residual (the equilibrated program's), weight, seconds;
-        with presolve the residuals are those of what it left. What it returns is ignored; a KeyboardInterrupt it raises
-        ends the solve like Ctrl-C.
+        with presolve the residuals are those of what it left. "planning" passes it to
+        kantor.solvers.dispatch.solve_program. What it returns is ignored; a KeyboardInterrupt it raises ends the solve
+        like Ctrl-C.
     value_scaling : (row values (M,), column values (N,)) or None
         Value of one unit of each row and of each column, all > 0, applied before equilibration: the iterates then do
         not depend on the units goods are counted in.
@@ -135,7 +140,7 @@ def solve_lp(
         raise OptionError(f"method: {method!r} is unknown{suggest(method, _METHODS)}")
     stopping = StoppingCriteria(tolerance=tolerance, iteration_limit=iteration_limit, time_limit_s=time_limit_s)
     _check_projection(lp, method, projection, support, presolve)
-    if method == "highs":
+    if method in ("highs", "planning"):
         _refuse_unused(value_scaling=value_scaling, options=options, checkpoint=checkpoint)
     extras = Extras(on_progress, value_scaling, projection, support, presolve, checkpoint)
     clock = Clock(stopping.time_limit_s)
@@ -146,9 +151,16 @@ def solve_lp(
     if method == "highs":
         return simplex_answer(lp, stopping, clock, start if warm_start is not None else None, presolve is not False)
     notes: list[str] = []
+    if method == "planning" or (method == "auto" and options is None and _may_plan(lp, extras)):
+        found = _by_planning(lp, stopping, clock, start, backend, on_progress, method == "planning")
+        if isinstance(found, Solution):
+            return found
+        start, why = found
+        notes += [why] if why else []
     if method == "auto" and warm_start is None and backend == "auto" and options is None and _small(lp, extras):
         answered, why = _by_simplex(lp, stopping, clock, presolve is not False)
         if answered is not None:
+            answered.info.notes += notes
             return answered
         notes.append(why)
     run = PdhgRun(lp, settled, stopping, options or PdhgOptions(), clock, get_backend(backend), extras)
@@ -159,8 +171,36 @@ def solve_lp(
 
 def _small(lp: LinearProgram, extras: Extras) -> bool:
     """Whether the simplex method can take the program and nothing asked for needs PDHG."""
-    only_pdhg = (extras.value_scaling, extras.projection, extras.checkpoint)
-    return lp.K.nnz <= _SIMPLEX_NONZEROS and not unsuitable(lp) and all(given is None for given in only_pdhg)
+    return lp.K.nnz <= _SIMPLEX_NONZEROS and not unsuitable(lp) and not _only_pdhg(extras)
+
+
+def _may_plan(lp: LinearProgram, extras: Extras) -> bool:
+    """Whether it is worth asking if the program is a plan, and nothing asked for needs PDHG."""
+    return lp.K.nnz >= LEAST_NONZEROS and not _only_pdhg(extras)
+
+
+def _only_pdhg(extras: Extras) -> bool:
+    return any(given is not None for given in (extras.value_scaling, extras.projection, extras.checkpoint))
+
+
+def _by_planning(
+    lp: LinearProgram, stopping: StoppingCriteria, clock: Clock, start: Start, backend: str | Backend,
+    on_progress: Callable[[dict[str, float]], Any] | None, asked: bool,
+) -> Solution | tuple[Start, str]:  # fmt: skip
+    """The planning engine's answer, or (where to go on from, why it has none); only an answer if ``asked`` for."""
+    form, why = read_plan(lp)
+    if form is None:
+        if asked:
+            raise OptionError(f"method: 'planning' does not apply: {why}; use 'auto' or 'pdhg'")
+        return start, ""
+    solution, stands = plan_answer(lp, form, stopping, clock, get_backend(backend), start, on_progress)
+    if stands or asked:
+        return solution
+    why = f"planning: {solution.info.why}"
+    if solution.status is Status.NUMERICAL_ERROR:
+        return start, why
+    y = -solution.y if lp.maximise else solution.y
+    return Start(solution.x, y, None, given=True), why
 
 
 def _by_simplex(

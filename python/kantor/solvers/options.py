@@ -37,6 +37,9 @@ class PdhgOptions:
 
     check_every: iterations in a block, between two looks at residuals and restarts; >= 1.
     ruiz_iterations: passes of Ruiz' equilibration before Pock-Chambolle's; >= 0.
+    log_scaling: whether scales that minimise the squared logarithms of the entries come before Ruiz' equilibration, see
+        :func:`kantor.solvers.scaling.log_scales`: the iterations are then the same in any units. None: where the entries
+        differ so much in size that units must be the reason. Not together with value_scaling, which does the same.
     step_factor: eta = step_factor / ||K||_2, in (0, 1).
     norm_margin: the power iteration's estimate of ||K||_2 is raised by this share, for it comes from below; >= 0.
     norm_tolerance, norm_iterations: the power iteration stops when its estimate grows by less than this share.
@@ -45,10 +48,15 @@ class PdhgOptions:
         controller, see :func:`kantor.solvers.restart.update_weight`.
     initial_weight: the primal weight w of the start, > 0.
     detect_rays: look for certificates of infeasibility at every check.
+    polish: feasibility polishing of linear programs, see :mod:`kantor.solvers.polishing`: tried where the gap is within
+        a tenth of the tolerance and the rest is not, for at most a quarter of the iterations.
+    refine: iterative refinement of linear programs, see :mod:`kantor.solvers.refinement`. True: from 1e-6 on; False:
+        never; None: where the iterations themselves come to a standstill above the tolerance.
     seed: of the power iteration's random start; >= 0.
     """
 
     check_every: int = 200
+    log_scaling: bool | None = None
     ruiz_iterations: int = 10
     step_factor: float = 0.998
     norm_margin: float = 0.01
@@ -64,6 +72,8 @@ class PdhgOptions:
     weight_memory: float = 0.3
     initial_weight: float = 1.0
     detect_rays: bool = True
+    polish: bool = True
+    refine: bool | None = None
     seed: int = 20
 
     def __post_init__(self) -> None:
@@ -82,6 +92,14 @@ class PdhgOptions:
             )
         for name in ("weight_proportional", "weight_integral", "weight_derivative", "weight_balance", "weight_memory"):
             _number(name, getattr(self, name), 0.0, 1.0)
+        for name, allowed in (
+            ("polish", (True, False)),
+            ("refine", (True, False, None)),
+            ("log_scaling", (True, False, None)),
+        ):
+            value = getattr(self, name)
+            if not any(value is option for option in allowed):
+                raise OptionError(f"{name}: got {value!r}, expected one of {', '.join(map(str, allowed))}")
         _number("initial_weight", self.initial_weight, 0.0, math.inf, open_low=True)
 
 

@@ -23,6 +23,7 @@ from .checkpoint import Checkpoint
 from .clock import Clock
 from .kkt import Array, Kkt
 from .options import PdhgOptions, StoppingCriteria
+from .polishing import Polishing
 from .problem import FloatArray
 from .rays import RaySearch
 from .restart import WeightState, fixed_point_error, restart_reason, update_weight
@@ -46,7 +47,8 @@ Progress = Callable[[dict[str, float]], Any]
 class Outcome:
     """How the loop ended; x, y scaled, on the host. ``ray`` is a certificate for the two infeasible statuses.
 
-    ``stalled``: the iteration reached a fixed point, further iterations change nothing.
+    ``stalled``: further iterations on this program will not give an answer that is confirmed on the raw data. ``polished``: the
+    optimal point in the program's own units, where feasibility polishing found it.
     """
 
     status: Status
@@ -59,6 +61,7 @@ class Outcome:
     history: list[dict[str, float]] = field(default_factory=list)
     ray: FloatArray | None = None
     stalled: bool = False
+    polished: tuple[FloatArray, FloatArray] | None = None
 
 
 def spectral_norm(kkt: Kkt, options: PdhgOptions, stop: Callable[[], bool] = lambda: False) -> tuple[float, int]:
@@ -96,15 +99,18 @@ def spectral_norm(kkt: Kkt, options: PdhgOptions, stop: Callable[[], bool] = lam
 class Pdhg:
     """One solve. ``confirm`` recomputes the residuals of a scaled point from the raw data: only then it is optimal.
 
-    ``reach``: points whose residuals here are at most this times the tolerance are worth confirming.
+    ``reach``: points whose residuals here are at most this times the tolerance are worth confirming; one that is not
+    confirmed although its residuals are below ``patience`` times the tolerance ends the loop as ``stalled``.
     """
 
     def __init__(
         self, kkt: Kkt, stopping: StoppingCriteria, options: PdhgOptions, clock: Clock, confirm: Confirm,
         on_progress: Progress | None = None, projection: Callable[[Array], Array] | None = None,
         in_user_sense: Callable[[float], float] = float, weight: float = 1.0, checkpoint: Checkpoint | None = None,
-        reach: float = 1.0,
+        reach: float = 1.0, patience: float = 0.0, polishing: Polishing | None = None,
     ) -> None:  # fmt: skip
+        self.polishing = polishing
+        self.patience = patience * stopping.tolerance
         self.kkt, self.backend = kkt, kkt.backend
         self.stopping, self.options, self.clock = stopping, options, clock
         self.confirm, self.on_progress, self.in_user_sense = confirm, on_progress, in_user_sense
@@ -257,7 +263,28 @@ class Pdhg:
             self._report(residuals)
             if self._confirmed(residuals):
                 return self._outcome(Status.OPTIMAL, "", s.x_hat, s.y_hat)
+        polished = self._polish(residuals)
+        if polished is not None:
+            return polished
+        with self.clock.phase("check"):
+            if max(residuals.worst, residuals.scaled) <= self.patience:
+                return self._stalled("what is optimal here is not on the raw data", s.x_hat, s.y_hat)
             return self._infeasible() or self._limit(r)
+
+    def _polish(self, residuals: Residuals) -> Outcome | None:
+        """The end, if the gap is closed and feasibility can be had on its own."""
+        polishing, limit, s = self.polishing, self.stopping.iteration_limit, self.state
+        if polishing is None or not polishing.worth_trying(residuals, self.total) or self.clock.expired():
+            return None
+        left = None if limit is None else max(0, limit - self.total - polishing.iterations)
+        with self.clock.phase("polishing"):
+            to_host = self.backend.to_host
+            found = polishing.polish(np.array(to_host(s.x_hat)), np.array(to_host(s.y_hat)), self.total, left)
+        if found is None:
+            return None
+        outcome = self._outcome(Status.OPTIMAL, "", s.x_hat, s.y_hat)
+        outcome.polished = found
+        return outcome
 
     def _confirmed(self, residuals: Residuals) -> bool:
         """Whether the point is good on the raw data; after a no, not asked again before the residuals have halved."""
@@ -305,12 +332,13 @@ class Pdhg:
         if self.clock.expired():
             return self._outcome(Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s are over; the best point so far")
         if r == 0.0 and self.total > 0:
-            outcome = self._outcome(
-                Status.ITERATION_LIMIT, "a fixed point to the last bit: this tolerance is out of reach"
-            )
-            outcome.stalled = True
-            return outcome
+            return self._stalled("a fixed point to the last bit: this tolerance is out of reach")
         return None
+
+    def _stalled(self, why: str, x: Array | None = None, y: Array | None = None) -> Outcome:
+        outcome = self._outcome(Status.ITERATION_LIMIT, why, x, y)
+        outcome.stalled = True
+        return outcome
 
     def _outcome(self, status: Status, why: str, x: Array | None = None, y: Array | None = None) -> Outcome:
         """The end; the best point seen unless another is given."""
@@ -320,7 +348,7 @@ class Pdhg:
             why=why,
             x=np.array(to_host(self.best_x if x is None else x)),
             y=np.array(to_host(self.best_y if y is None else y)),
-            iterations=self.total,
+            iterations=self.total + (0 if self.polishing is None else self.polishing.iterations),
             products=self.products,
             weight=self.state.weight,
             history=self.history,
@@ -335,6 +363,7 @@ class Pdhg:
             "eta": s.eta, "k": s.k, "weight": asdict(self.weight), "history": list(self.history),
             **{name: getattr(self, name) for name in _SCALARS},
             "not_before": {} if self.rays is None else self.rays.waiting,
+            "polishing": None if self.polishing is None else self.polishing.state,
         }  # fmt: skip
         return scalars, {name: np.array(to_host(vector)) for name, vector in vectors.items()}
 
@@ -356,4 +385,6 @@ class Pdhg:
         s.weight = self.weight.weight
         if self.rays is not None:
             self.rays.waiting = scalars["not_before"]
+        if self.polishing is not None:
+            self.polishing.state = scalars["polishing"]
         return True

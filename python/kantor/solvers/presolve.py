@@ -1,6 +1,6 @@
 """Presolve: a smaller linear program with the same optimum, by HiGHS, and the way back for any approximate point.
 
-The program is equilibrated first (value units if given, then Ruiz and Pock-Chambolle rounded to powers of two), so that
+The program is equilibrated first (value units if given, then as for PDHG, rounded to powers of two), so that
 HiGHS' absolute tolerances mean the same in every unit. HiGHS removes empty, singleton, redundant and duplicate rows,
 fixed, free, dominated and duplicate columns and doubleton equations, and tightens bounds (its presolve needs no basis).
 Its postsolve restores x, y and reduced costs of an optimal point exactly and of an approximate one approximately:
@@ -20,7 +20,7 @@ from . import terms as separable
 from .clock import Clock, OutOfTime
 from .exact import SMALL_MATRIX_VALUE, highs_model, import_highspy
 from .problem import FloatArray, LinearProgram
-from .scaling import equilibrate, scaled_matrix
+from .scaling import equilibrate, log_scales, scaled_matrix, wide_units
 from .termination import multiplier_range
 
 # Above this many nonzeros presolve is off unless asked for: its time and memory grow faster than a product's.
@@ -87,7 +87,7 @@ def presolve(
     if refused:
         return None, refused
     row, column = (np.ones(n) for n in lp.shape) if values is None else (1.0 / values[0], values[1].copy())
-    _equilibrate_by_powers_of_two(lp, row, column, clock)
+    _equilibrate_by_powers_of_two(lp, row, column, clock, values is not None)
     highspy = import_highspy()
     scaled = LinearProgram(
         lp.c / column,
@@ -119,9 +119,13 @@ def unsuitable(lp: LinearProgram) -> str:
     return ""
 
 
-def _equilibrate_by_powers_of_two(lp: LinearProgram, row: FloatArray, column: FloatArray, clock: Clock) -> None:
+def _equilibrate_by_powers_of_two(
+    lp: LinearProgram, row: FloatArray, column: FloatArray, clock: Clock, valued: bool
+) -> None:
     """Multiply (row, column) in place: dividing by powers of two rounds nothing."""
     before = row.copy(), column.copy()
+    if not valued and wide_units(lp.K):
+        log_scales(lp.K, row, column, clock.look)
     equilibrate(lp.K, row, column, _RUIZ_PASSES, between=clock.look)
     for scale, start in zip((row, column), before, strict=True):
         scale[:] = start * np.exp2(np.rint(np.log2(scale / start)))

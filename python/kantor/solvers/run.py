@@ -17,19 +17,29 @@ from .domain import refuse_unattained
 from .kkt import Kkt
 from .options import PdhgOptions, StoppingCriteria
 from .pdhg import Outcome, Pdhg
+from .polishing import Polishing
 from .presolve import MOST_NONZEROS, Presolved, presolve, unsuitable
 from .problem import FloatArray, LinearProgram
+from .refinement import CORRECTION, as_linear_program, refine
 from .scaling import ScaledProgram, check_values, scale_program
 from .settle import Settled
 from .solution import RAYS, Solution, SolveInfo, Status
 from .start import Start, warm_start_of
 from .termination import Residuals, multiplier_range, residuals
+from .terms import active_columns
 from .userset import UserSet
 
 # Effort spent on telling unbounded from infeasible once a recession direction is known.
 _FEASIBILITY_ITERATIONS = 20_000
 # Postsolve may make a point better or worse: points this far above the tolerance are tried already.
 _PRESOLVED_REACH = 10.0
+# A point of the reduced program that is so much better than asked for, and still no answer once postsolved, never will
+# be: postsolve decides by small differences which multipliers are zero. The original is iterated on from there.
+_PRESOLVED_PATIENCE = 0.25
+# What has not converged after so many iterations goes on under the other scaling, and after twice as many back again.
+_SWITCH_SCALING = 40_000
+# Where refinement is asked for, the iterations themselves stop here.
+_REFINE_FROM = 1e-6
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,9 @@ class PdhgRun:
         self.values = check_values(self.extras.value_scaling, lp.shape)
         if self.values is not None and settled.rows is not None:
             self.values = self.values[0][settled.rows], self.values[1]
+        self.linear = self.extras.projection is None and not active_columns(self.rest.terms).size
+        refined = options.refine and self.linear
+        self.first = replace(stopping, tolerance=max(stopping.tolerance, _REFINE_FROM)) if refined else stopping
         self.user_set: UserSet | None = None
         self.reduced: Presolved | None = None
         self.notes: list[str] = []
@@ -70,9 +83,11 @@ class PdhgRun:
                 self.notes.append("presolve left out: the start is optimal")
             else:
                 self._presolve()
-            outcome, scaled = self._attempt(start, self.stopping.iteration_limit)
+            outcome, scaled = self._attempts(start, self.stopping.iteration_limit)
             if self.reduced is not None and (outcome.stalled or outcome.status in (*RAYS, Status.NUMERICAL_ERROR)):
                 outcome, scaled = self._without_presolve(outcome, scaled, start)
+            if self._to_refine(outcome):
+                outcome, scaled = self._refine(outcome, scaled)
         except OutOfTime:
             return self._unstarted(start, Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s were over before a start")
         except KeyboardInterrupt:
@@ -124,24 +139,44 @@ class PdhgRun:
         self.reduced = None
         self.notes.append(f"presolve undone after {outcome.iterations} iterations: {outcome.why}")
         limit = self.stopping.iteration_limit
-        second, scaled = self._attempt(start, None if limit is None else max(0, limit - outcome.iterations))
-        second.iterations += outcome.iterations
-        second.products += outcome.products
-        second.history = outcome.history + second.history
-        return second, scaled
+        second, scaled = self._attempts(start, None if limit is None else max(0, limit - outcome.iterations))
+        return _after(outcome, second), scaled
 
-    # ---- one run of the loop -------------------------------------------------------------------------------------
-    def _attempt(self, start: Start, iteration_limit: int | None) -> tuple[Outcome, ScaledProgram | None]:
+    # ---- runs of the loop ----------------------------------------------------------------------------------------
+    def _attempts(self, start: Start, limit: int | None) -> tuple[Outcome, ScaledProgram | None]:
+        """One attempt; where its scaling was kantor's choice, others from where it stopped, under the other scaling."""
+        options, fixed = self.options, self.values is not None or self.extras.checkpoint is not None
+        if fixed or not self.linear or options.log_scaling is not None:
+            return self._attempt(start, limit, options)
+        most, inner, before = _SWITCH_SCALING, None, None
+        while True:
+            done = 0 if before is None else before.iterations
+            left = None if limit is None else max(0, limit - done)
+            outcome, scaled = self._attempt(start, most if left is None else min(left, most), options, inner)
+            outcome = outcome if before is None else _after(before, outcome)
+            over = outcome.status is not Status.ITERATION_LIMIT or outcome.stalled or scaled is None
+            if over or (limit is not None and outcome.iterations >= limit):
+                return outcome, scaled
+            log = not scaled.log_scaled
+            self.notes.append(f"{'logarithmic' if log else 'plain'} scaling after {outcome.iterations} iterations")
+            options, most, before = replace(options, log_scaling=log), 2 * most, outcome
+            inner = scaled.scaling.x_out(outcome.x), scaled.scaling.y_out(outcome.y)
+
+    def _attempt(
+        self, start: Start, iteration_limit: int | None, options: PdhgOptions,
+        inner: tuple[FloatArray, FloatArray] | None = None,
+    ) -> tuple[Outcome, ScaledProgram | None]:  # fmt: skip
+        """One run of the loop from ``start``, or from the point ``inner`` of what presolve left."""
         target, clock, extras = self.rest if self.reduced is None else self.reduced.lp, self.clock, self.extras
         if self.reduced is not None and self.reduced.solved:
             empty = Outcome(Status.OPTIMAL, "presolve leaves nothing to decide", np.zeros(0), np.zeros(0))
-            if self._judge(*self._unscale(None, empty.x, empty.y)).within(self.stopping.tolerance):
+            if self._judge(*self._unscale(None, empty.x, empty.y)).within(self.first.tolerance):
                 return empty, None
             return replace(empty, status=Status.NUMERICAL_ERROR, why="what presolve found misses the tolerance"), None
         values = self.values if self.reduced is None else None
         with clock.phase("scaling"):
             scaled = scale_program(
-                target, self.options, values, scale_columns=extras.projection is None, between=clock.look
+                target, options, values, scale_columns=extras.projection is None, between=clock.look
             )
         with clock.phase("transfer"):
             if extras.projection is not None:
@@ -150,19 +185,103 @@ class PdhgRun:
             checkpoint = None
             place = place_of(extras.checkpoint)
             if place is not None:
-                checkpoint = Checkpoint(place, self.lp, scaled, self.options)
+                checkpoint = Checkpoint(place, self.lp, scaled, options)
             scaled = replace(scaled, K=None)  # the backend has its own copy; a large matrix need not be held twice
         clock.look()
         sign, offset = (-1.0 if self.lp.maximise else 1.0), self.lp.offset + target.offset
         loop = Pdhg(
-            kkt, replace(self.stopping, iteration_limit=iteration_limit), self.options, clock,
+            kkt, replace(self.first, iteration_limit=iteration_limit), options, clock,
             weight=start.weight or self.options.initial_weight,
             confirm=lambda x, y: self._judge(*self._unscale(scaled, x, y)), on_progress=extras.on_progress,
             projection=None if self.user_set is None else self.user_set.project_scaled,
             in_user_sense=lambda value: sign * (value + offset), checkpoint=checkpoint,
             reach=1.0 if self.reduced is None else _PRESOLVED_REACH,
+            patience=0.0 if self.reduced is None else _PRESOLVED_PATIENCE, polishing=self._polishing(scaled),
         )  # fmt: skip
-        return loop.solve(*self._scaled_start(scaled, start)), scaled
+        if inner is None:
+            return loop.solve(*self._scaled_start(scaled, start)), scaled
+        x, y = scaled.scaling.x_in(inner[0]), scaled.scaling.y_in(inner[1])
+        return loop.solve(np.clip(x, scaled.lower, scaled.upper), y), scaled
+
+    # ---- feasibility polishing and refinement ------------------------------------------------------------------------
+    def _polishing(self, scaled: ScaledProgram) -> Polishing | None:
+        if not (self.options.polish and self.linear):
+            return None
+
+        def unscale(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+            x, y = self._unscale(scaled, x, y)
+            return x, y if self.settled.rows is None else y[self.settled.rows]
+
+        return Polishing(
+            self.rest, self.first.tolerance, unscale, self._feasible,
+            lambda x, y: self._judge(x, self.settled.full_y(y, self.lp.shape[0])),
+        )  # fmt: skip
+
+    def _feasible(
+        self, lp: LinearProgram, x: FloatArray, y: FloatArray, most: int
+    ) -> tuple[FloatArray, FloatArray, int]:
+        """Where a polishing program ends from (x, y) within ``most`` iterations; its weight stays as it is."""
+        fixed = dict.fromkeys(
+            ("weight_proportional", "weight_integral", "weight_derivative", "weight_balance"), 0.0
+        )  # fmt: skip
+        options = replace(self.options, polish=False, refine=False, detect_rays=False, initial_weight=1.0, **fixed)
+        found = self._inner(lp, 0.5 * self.first.tolerance, most, options, self.extras.value_scaling is not None).solve(
+            Start(x, y, None, given=True)
+        )
+        return found.x, found.y, found.info.iterations
+
+    def _inner(
+        self, lp: LinearProgram, tolerance: float, most: int | None, options: PdhgOptions, valued: bool
+    ) -> PdhgRun:
+        """A run on another program with the same rows and columns as what is left, within the same limits."""
+        left = self.clock.left()
+        left = None if left is None else max(left, 1e-3)
+        return PdhgRun(
+            lp, Settled(lp, None, np.zeros(lp.shape[1])), StoppingCriteria(
+                tolerance=min(tolerance, 0.5), iteration_limit=most, time_limit_s=left
+            ), options, Clock(left), self.backend, Extras(presolve=False, value_scaling=self.values if valued else None),
+        )  # fmt: skip
+
+    def _to_refine(self, outcome: Outcome) -> bool:
+        """Whether what the iterations left is to be corrected."""
+        if not self.linear or self.options.refine is False or outcome.polished is not None and self.first is self.stopping:
+            return False
+        return outcome.stalled or (outcome.status is Status.OPTIMAL and self.first is not self.stopping)
+
+    def _refine(self, outcome: Outcome, scaled: ScaledProgram | None) -> tuple[Outcome, ScaledProgram]:
+        """The point corrected until it meets the tolerance; the correction is of the program before presolve."""
+        x, y = outcome.polished or self._unscale(scaled, outcome.x, outcome.y)
+        y = y if self.settled.rows is None or y.size == self.rest.shape[0] else y[self.settled.rows]
+        self.reduced = None
+        whole = scale_program(self.rest, self.options, self.values, between=self.clock.look)
+        lp, s, products = as_linear_program(whole), whole.scaling, 0
+        options = replace(self.options, polish=False, refine=False, detect_rays=False)
+
+        def correct(program: LinearProgram) -> tuple[FloatArray, FloatArray] | None:
+            nonlocal products
+            limit = self.stopping.iteration_limit
+            most = None if limit is None else max(0, limit - outcome.iterations)
+            if most == 0 or self.clock.expired():
+                return None
+            found = self._inner(program, CORRECTION, most, options, False).solve(warm_start_of(program, None))
+            outcome.iterations += found.info.iterations
+            outcome.products += found.info.products
+            return found.x, found.y
+
+        with self.clock.phase("refinement"):
+            x, y, rounds, worst = refine(
+                lp, s.x_in(x), s.y_in(y), lambda x, y: self._judge(*self._unscale(whole, x, y)),
+                self.stopping.tolerance, correct,
+            )  # fmt: skip
+        self.notes.append(f"refinement: {rounds} corrections, largest residual {worst[0]:.1e} to {worst[-1]:.1e}")
+        outcome.x, outcome.y, outcome.polished = x, y, None
+        if worst[-1] <= self.stopping.tolerance:
+            outcome.status, outcome.why, outcome.stalled = Status.OPTIMAL, "", False
+        elif outcome.status is Status.OPTIMAL:
+            outcome.status, outcome.why = Status.ITERATION_LIMIT, "refinement gained no more; the best point so far"
+            if self.clock.expired():
+                outcome.status, outcome.why = Status.TIME_LIMIT, "the time is over; the best point so far"
+        return outcome, whole
 
     def _scaled_start(self, scaled: ScaledProgram, start: Start) -> tuple[FloatArray, FloatArray]:
         """The start in scaled units, inside the bounds (or the user's set) and the signs of the rows."""
@@ -194,7 +313,11 @@ class PdhgRun:
 
     # ---- answers -------------------------------------------------------------------------------------------------
     def _package(self, scaled: ScaledProgram | None, outcome: Outcome) -> Solution:
-        x, y = self._unscale(scaled, outcome.x, outcome.y)
+        if outcome.polished is None:
+            x, y = self._unscale(scaled, outcome.x, outcome.y)
+        else:
+            x, y = outcome.polished[0], self.settled.full_y(outcome.polished[1], self.lp.shape[0])
+            self.notes.append("feasibility polishing")
         info = SolveInfo(
             method="pdhg",
             why=outcome.why or "first-order method for sparse linear and separable concave programs (r2HPDHG)",
@@ -255,3 +378,13 @@ class PdhgRun:
         else:
             info.why += "; no feasible point was found: unbounded or infeasible"
         return solution
+
+
+def _after(first: Outcome, second: Outcome) -> Outcome:
+    """``second``, with the effort of ``first`` before it."""
+    second.history = first.history + [
+        {**entry, "iteration": entry["iteration"] + first.iterations} for entry in second.history
+    ]  # fmt: skip
+    second.iterations += first.iterations
+    second.products += first.products
+    return second
