@@ -34,6 +34,8 @@ _MOST_DOUBTS = 30_000
 # Entries of z_k smaller than this share of a good's value are left out: the first share, and the last one when that
 # turns out too coarse.
 _DROP, _LEAST_DROP = 1e-3, 1e-6
+_FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
+_SLOW = 0.1  # of the last round's gap, or more, is slow progress
 _CHAIN = 40
 _CALM = 3
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
@@ -98,15 +100,18 @@ class Exchange:
         self._settle_state()
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
-        best, since, kept, gap = np.inf, 0, self._point(), np.inf
+        best, before, since, kept, gap = np.inf, np.inf, 0, self._point(), np.inf
         self.drop = _DROP
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
             self._price()
             wrong, gap = self._wrong(), self._gap()
             since = 0 if gap < 0.5 * best else since + 1
-            if since >= 2 and since % 2 == 0:
+            # Coarse contents are to blame for slow progress only where the goods in doubt are the right ones.
+            few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
+            if few and gap > _SLOW * before:
                 self.drop = max(_LEAST_DROP, 0.1 * self.drop)
+            before = gap
             if gap < best:
                 best, kept = gap, self._point()
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
@@ -135,14 +140,15 @@ class Exchange:
         x = np.clip(self.x, 0.0, self.capacity)
         made = np.bincount(self.own, x, self.n)
         self.size = np.maximum(made, 1e-6 * max(float(made.mean()), 1e-300))
-        reduced = self._reduced(self.p, self.rents) / np.maximum(self.p, 1e-300)[self.own]
+        # Compared with the price, not divided by it: a good that embodies next to nothing costs nothing at all.
+        reduced, price = self._reduced(self.p, self.rents), np.maximum(self.p, 1e-300)[self.own]
         with np.errstate(invalid="ignore"):
             above = x / self.size[self.own]
             below = (self.capacity - x) / self.size[self.own]
-        at_zero, at_top = reduced > above, -reduced > below
+            at_zero, at_top = reduced > above * price, -reduced > below * price
         room = np.where(at_zero | at_top, -1.0, np.minimum(above, below))
         # A good without a clear middle technique takes the one that its price comes closest to.
-        self.marginal = self._best(np.where(room > 0.0, room, -1.0 - np.abs(reduced)))
+        self.marginal = self._best(np.where(room > 0.0, room, -1.0 - np.abs(reduced) / (np.abs(reduced) + price)))
         x = np.where(at_zero, 0.0, np.where(at_top, self.capacity, x))
         self.middle = ~(at_zero | at_top)
         self.middle[self.marginal] = False
@@ -198,8 +204,7 @@ class Exchange:
             outside = np.maximum(-self.x, self.x - self.capacity) > _PRIMAL * size
             low = self.x > _PRIMAL * size
             high = self.capacity - self.x > _PRIMAL * size
-        gain = self.reduced / price
-        bad = outside | (low & (gain > _DUAL)) | (high & (gain < -_DUAL))
+        bad = outside | (low & (self.reduced > _DUAL * price)) | (high & (self.reduced < -_DUAL * price))
         wrong = np.zeros(self.n, bool)
         wrong[self.own[bad]] = True
         return wrong & ~self._idle()
