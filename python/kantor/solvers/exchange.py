@@ -21,14 +21,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from ..backends.world import once
-from .exact import import_highspy
 from .problem import FloatArray
 from .rigour import gamma
+from .small_program import BASIC, LOWER, UPPER, Found, Statuses, solve_small
 from .technology import Technology
 
 _MOST_ROUNDS = 40
@@ -36,6 +34,8 @@ _MOST_DOUBTS = 30_000
 # Entries of z_k smaller than this share of a good's value are left out: the first share, and the last one when that
 # turns out too coarse.
 _DROP, _LEAST_DROP = 1e-3, 1e-6
+_FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
+_SLOW = 0.1  # of the last round's gap, or more, is slow progress
 _CHAIN = 40
 _CALM = 3
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
@@ -45,10 +45,11 @@ _WEIGHT = 100.0  # of violated bounds in the estimated gap: a plan has to be rep
 _ENOUGH = 0.1  # the search ends when its own estimate of the gap is this share of the tolerance
 _MARGIN, _SHARE = 1e-11, 0.01  # of a bound that is left unused: at least this, and this share of the tolerance
 _MISS = 10.0  # price of missing a row of the small program, in multiples of its good's price or limit's rent
+_MISSED = 1e-9  # of a row in the small program that counts as missed
+_PIVOTS, _MORE_PIVOTS = 3, 1000  # per row, and in any case, after which a small program is taken to have no solution
 _PATIENCE = 8  # rounds without a new best gap after which the search gives up
 _TRACE = 1e-3
 _NOTHING = 1e-13  # output of a good, relative to the mean of all, that counts as none
-_LOWER, _BASIC, _UPPER = 0, 1, 2
 
 
 @dataclass
@@ -99,15 +100,18 @@ class Exchange:
         self._settle_state()
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
-        best, since, kept, gap = np.inf, 0, self._point(), np.inf
+        best, before, since, kept, gap = np.inf, np.inf, 0, self._point(), np.inf
         self.drop = _DROP
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
             self._price()
             wrong, gap = self._wrong(), self._gap()
             since = 0 if gap < 0.5 * best else since + 1
-            if since >= 2 and since % 2 == 0:
+            # Coarse contents are to blame for slow progress only where the goods in doubt are the right ones.
+            few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
+            if few and gap > _SLOW * before:
                 self.drop = max(_LEAST_DROP, 0.1 * self.drop)
+            before = gap
             if gap < best:
                 best, kept = gap, self._point()
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
@@ -119,7 +123,7 @@ class Exchange:
             if since > _PATIENCE or self.doubt.sum() > _MOST_DOUBTS or out_of_time():
                 why = f"{int(self.doubt.sum())} goods in doubt, an estimated gap of {best:.1e}"
                 break
-            if not self._master():
+            if not self._master(out_of_time):
                 why = "the small program has no solution"
                 break
             self._rebase()
@@ -136,23 +140,28 @@ class Exchange:
         x = np.clip(self.x, 0.0, self.capacity)
         made = np.bincount(self.own, x, self.n)
         self.size = np.maximum(made, 1e-6 * max(float(made.mean()), 1e-300))
-        reduced = self._reduced(self.p, self.rents) / np.maximum(self.p, 1e-300)[self.own]
+        # Compared with the price, not divided by it: a good that embodies next to nothing costs nothing at all.
+        reduced, price = self._reduced(self.p, self.rents), np.maximum(self.p, 1e-300)[self.own]
         with np.errstate(invalid="ignore"):
             above = x / self.size[self.own]
             below = (self.capacity - x) / self.size[self.own]
-        at_zero, at_top = reduced > above, -reduced > below
+            at_zero, at_top = reduced > above * price, -reduced > below * price
         room = np.where(at_zero | at_top, -1.0, np.minimum(above, below))
         # A good without a clear middle technique takes the one that its price comes closest to.
-        self.marginal = self._best(np.where(room > 0.0, room, -1.0 - np.abs(reduced)))
+        self.marginal = self._best(np.where(room > 0.0, room, -1.0 - np.abs(reduced) / (np.abs(reduced) + price)))
         x = np.where(at_zero, 0.0, np.where(at_top, self.capacity, x))
         self.middle = ~(at_zero | at_top)
         self.middle[self.marginal] = False
         self.x = x
         self.nu = np.zeros(self.n)
-        self.status = np.where(at_top, _UPPER, _LOWER)
-        self.status[self.marginal] = _BASIC
-        self.limit_status, self.scale_status = np.full(self.r, _BASIC), _LOWER
-        self.first = True
+        self.status = np.where(at_top, UPPER, LOWER)
+        self.status[self.marginal] = BASIC
+        self.limit_status, self.scale_status = np.full(self.r, BASIC), LOWER
+        if self.scaled and self.r:
+            # The scale moves, and the limit that is used most holds it.
+            self.scale_status = BASIC
+            self.limit_status[np.argmax(self.technology.use.T @ self.x)] = UPPER
+        self.elastic = True
         self.doubt = np.zeros(self.n, bool)
         self.doubt[self.own[self.middle]] = True
         doubtful = at_zero | at_top
@@ -195,8 +204,7 @@ class Exchange:
             outside = np.maximum(-self.x, self.x - self.capacity) > _PRIMAL * size
             low = self.x > _PRIMAL * size
             high = self.capacity - self.x > _PRIMAL * size
-        gain = self.reduced / price
-        bad = outside | (low & (gain > _DUAL)) | (high & (gain < -_DUAL))
+        bad = outside | (low & (self.reduced > _DUAL * price)) | (high & (self.reduced < -_DUAL * price))
         wrong = np.zeros(self.n, bool)
         wrong[self.own[bad]] = True
         return wrong & ~self._idle()
@@ -224,7 +232,7 @@ class Exchange:
         return (abs(cost - worth + paid) + faults) / max(cost, 1e-300) + over
 
     # ---- the small program -----------------------------------------------------------------------------------------
-    def _master(self) -> bool:
+    def _master(self, out_of_time: Callable[[], bool]) -> bool:
         """Changes of the techniques in doubt, of the scale, of the rents: one linear program, by HiGHS."""
         technology = self.technology
         goods = np.flatnonzero(self.doubt)
@@ -258,17 +266,19 @@ class Exchange:
         matrix: Any = sp.block_array(blocks, format="csc")  # type: ignore[call-overload, unused-ignore]
         columns_at = np.append(self.status[columns], self.scale_status) if self.scaled else self.status[columns]
         rows_at = np.concatenate([self.status[self.marginal[goods]], self.limit_status])
-        start = None if self.first else (columns_at, rows_at)
-        found = solve_small(cost, matrix, row_low, row_high, low, high, start)
-        if found is None:
-            found = self._elastically(cost, matrix, row_low, row_high, low, high, goods)
+        program = (cost, matrix, row_low, row_high, low, high)
+        found = None
+        if not self.elastic:
+            most = _PIVOTS * matrix.shape[0] + _MORE_PIVOTS
+            found = solve_small(*program, (columns_at, rows_at), most, out_of_time)
+        if found is None and not out_of_time():
+            found = self._elastically(*program, goods, (columns_at, rows_at), out_of_time)
         if found is None:
             return False
         change, duals, columns_at, rows_at = found
-        self.first = False
         self.status[columns], self.status[self.marginal[goods]] = columns_at[: columns.size], rows_at[: goods.size]
         self.limit_status = rows_at[goods.size :]
-        self.scale_status = columns_at[-1] if self.scaled else _LOWER
+        self.scale_status = columns_at[-1] if self.scaled else LOWER
         self.x[columns] = np.clip(self.x[columns] + change[: columns.size] * scale_column, 0.0, self.capacity[columns])
         if self.scaled:
             self.t += change[-1]
@@ -281,20 +291,28 @@ class Exchange:
 
     def _elastically(
         self, cost: FloatArray, matrix: Any, row_low: FloatArray, row_high: FloatArray, low: FloatArray,
-        high: FloatArray, goods: np.ndarray[Any, Any],
-    ) -> tuple[FloatArray, FloatArray, Any, Any] | None:  # fmt: skip
-        """The same program with rows that may be missed at a high price: far from the vertex they cannot all hold."""
+        high: FloatArray, goods: np.ndarray[Any, Any], start: Statuses, out_of_time: Callable[[], bool],
+    ) -> Found | None:  # fmt: skip
+        """The same program with rows that may be missed at a high price: far from the vertex they cannot all hold.
+
+        So are the programs that follow, until no row is missed: HiGHS takes long to see that there is no solution.
+        """
         price = _MISS * np.maximum(np.abs(self.p[goods]), 1e-300) * self.size[goods]
         rent = _MISS * np.maximum(self.rents, float(self.p @ self.demand) * max(self.t, 1e-3))
         each = np.concatenate([price, rent])
-        eye = sp.eye_array(each.size, format="csc")
-        wide = sp.hstack([matrix, eye, -eye], format="csc")
-        free = np.concatenate([low, np.zeros(2 * each.size)]), np.concatenate([high, np.full(2 * each.size, np.inf)])
-        found = solve_small(np.concatenate([cost, each, each]), wide, row_low, row_high, *free, None)
+        k, rows = cost.size, each.size
+        eye = sp.eye_array(rows, format="csc")
+        wide = sp.csc_array(sp.hstack([matrix, eye, -eye], format="csc"))
+        none, endless = np.zeros(2 * rows), np.full(2 * rows, np.inf)
+        found = solve_small(
+            np.concatenate([cost, each, each]), wide, row_low, row_high, np.append(low, none), np.append(high, endless),
+            (np.append(start[0], np.full(2 * rows, LOWER)), start[1]), out_of_time=out_of_time,
+        )  # fmt: skip
         if found is None:
             return None
         change, duals, columns_at, rows_at = found
-        return change[: cost.size], duals, columns_at[: cost.size], rows_at
+        self.elastic = bool((change[k:] > _MISSED).any())
+        return change[:k], duals, columns_at[:k], rows_at
 
     def _limit_content(self) -> FloatArray:
         """V = L_P'R_P (n, r): what a unit of each good needs of each limit, all told."""
@@ -336,7 +354,7 @@ class Exchange:
         self.x[old[goods]] = np.clip(self.x[old[goods]], 0.0, self.capacity[old[goods]])
         self.marginal = np.where(switch, new, old)
         self.nu[goods] = 0.0
-        self.status[old[idle]], self.status[self.marginal[idle]] = _LOWER, _BASIC
+        self.status[old[idle]], self.status[self.marginal[idle]] = LOWER, BASIC
         if goods.size:
             self._changed()
         # Out of doubt: the marginal technique has room, the others stand at a bound; unless that was said before.
@@ -346,51 +364,3 @@ class Exchange:
         clear = self.doubt & (count == 1) & inside[self.marginal]
         self.calm = np.where(clear, self.calm + 1, 0)
         self.doubt &= (self.calm < _CALM * self.entries) & ~idle
-
-
-@once
-def solve_small(
-    cost: FloatArray,
-    matrix: Any,
-    row_low: FloatArray,
-    row_high: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    start: tuple[Any, Any] | None,
-) -> tuple[FloatArray, FloatArray, Any, Any] | None:
-    """(changes, row duals, status of columns, of rows) by HiGHS' simplex method, from the statuses given."""
-    size = max(float(np.abs(cost).max(initial=0.0)), 1e-300)
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = matrix.shape[1], matrix.shape[0]
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost / size, low, high
-    lp.row_lower_, lp.row_upper_ = row_low, row_high
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
-    h = import_highspy().Highs()
-    for name, value in _HIGHS.items():
-        h.setOptionValue(name, value)
-    h.passModel(lp)
-    if start is not None and int((start[0] == _BASIC).sum() + (start[1] == _BASIC).sum()) == matrix.shape[0]:
-        basis = highspy.HighsBasis()
-        names = (highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper)
-        basis.col_status, basis.row_status = [names[s] for s in start[0]], [names[s] for s in start[1]]
-        basis.valid = True
-        h.setBasis(basis)
-    h.run()
-    if h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    solution, basis = h.getSolution(), h.getBasis()
-    status = lambda part: np.array([_STATUS.get(s, _LOWER) for s in part], dtype=np.int64)  # noqa: E731
-    duals = size * np.asarray(solution.row_dual)
-    return np.asarray(solution.col_value), duals, status(basis.col_status), status(basis.row_status)
-
-
-_HIGHS: dict[str, Any] = {
-    "output_flag": False,
-    "threads": 1,
-    "presolve": "off",
-    "primal_feasibility_tolerance": 1e-10,
-    "dual_feasibility_tolerance": 1e-10,
-    "small_matrix_value": 1e-12,
-}
-_STATUS = {highspy.HighsBasisStatus.kBasic: _BASIC, highspy.HighsBasisStatus.kUpper: _UPPER}

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from .exchange import solve_small
 from .policy import Policy, cheapest_policy, outputs_of
 from .problem import FloatArray
 from .program import PlanningProgram
+from .small_program import solve_small
 from .technology import Technology
 from .utilities import demand as consumption_at
 from .utilities import utility
@@ -191,7 +191,7 @@ class Level:
             matrix = np.vstack([matrix, np.append(np.ones(self.r), 0.0)])
             rows = (np.append(rows[0], 1.0), np.append(rows[1], 1.0))
         cost = np.append(np.zeros(self.r), -1.0)
-        found = solve_small(cost, sp.csc_array(matrix), *rows, low, high, None)
+        found = solve_small(cost, sp.csc_array(matrix), *rows, low, high)
         if found is None:
             return None
         point, duals = self.unit * found[0] if not self.scaled else found[0], found[1]
@@ -223,7 +223,7 @@ class Level:
             low, high = np.append(low, 1.0), np.append(high, 1.0)
         bounds = np.append(np.full(r, 1.0 if self.scaled else self.penalty / unit), np.inf)
         cost = np.append(np.zeros(r), 1.0)
-        found = solve_small(cost, sp.csc_array(matrix), low, high, np.zeros(r + 1), bounds, None)
+        found = solve_small(cost, sp.csc_array(matrix), low, high, np.zeros(r + 1), bounds)
         return None if found is None else unit * np.maximum(found[0][:-1], 0.0)
 
     def _mix(self, best: Quote, weights: FloatArray, gap: float, feasible: bool) -> Mixture:
