@@ -109,8 +109,9 @@ std::unique_ptr<CsrHandle<Value>> make_transpose(const CsrHandle<Value>& A) {
   return handle;
 }
 
+// out <- A x, or x - A x with `net`.
 template <typename Value>
-void py_product(CsrHandle<Value>& A, const py::array& x, const py::array& out) {
+void py_product(CsrHandle<Value>& A, const py::array& x, const py::array& out, bool net) {
   const CsrView<Value>& view = A.matrix.view;
   const Offset k = columns_of(x, "x", view.cols);
   KANTOR_REQUIRE(columns_of(out, "out", view.rows) == k && out.ndim() == x.ndim(),
@@ -118,9 +119,38 @@ void py_product(CsrHandle<Value>& A, const py::array& x, const py::array& out) {
   const double* from = input(x, "x", view.cols * k);
   double* to = output(out, "out", view.rows * k);
   KANTOR_REQUIRE(from + view.cols * k <= to || to + view.rows * k <= from, "out: overlaps x");
+  KANTOR_REQUIRE(!net || view.rows == view.cols, "matrix: " + std::to_string(view.rows) + " rows, " +
+                                                     std::to_string(view.cols) + " columns, expected a square one");
   py::gil_scoped_release release;
   if (k == 1) std::call_once(A.tiled, [&] { add_tiles(A.matrix); });
-  spmm(A.matrix, from, k, to);
+  net ? net_product(A.matrix, from, k, to) : spmm(A.matrix, from, k, to);
+}
+
+// A weight a column as C++ numbers; one number stands for all.
+std::vector<double> column_weights(const py::object& w, const char* name, Offset k) {
+  if (!py::isinstance<py::array>(w)) return std::vector<double>(static_cast<size_t>(k), w.cast<double>());
+  const double* data = input(w, name, k);
+  return std::vector<double>(data, data + k);
+}
+
+template <typename Value>
+py::array py_single_sweep(CsrHandle<Value>& A, const py::array& r, const py::array& x, const py::array& out) {
+  const CsrView<Value>& view = A.matrix.view;
+  KANTOR_REQUIRE(view.rows == view.cols, "matrix: " + std::to_string(view.rows) + " rows, " +
+                                             std::to_string(view.cols) + " columns, expected a square one");
+  const Offset k = columns_of(r, "r", view.rows);
+  const float* from = elements<float>(r, "r", view.rows * k, "float32");
+  for (const py::array* v : {&x, &out})
+    KANTOR_REQUIRE(v->writeable() && shape_text(*v) == shape_text(r),
+                   "x, out: shape " + shape_text(*v) + ", expected that of r, " + shape_text(r) + ", and writeable");
+  float* sum = const_cast<float*>(elements<float>(x, "x", view.rows * k, "float32"));
+  float* to = const_cast<float*>(elements<float>(out, "out", view.rows * k, "float32"));
+  KANTOR_REQUIRE(from + view.rows * k <= to || to + view.rows * k <= from, "out: overlaps r");
+  py::array_t<double> squares(k);
+  double* found = squares.mutable_data();
+  py::gil_scoped_release release;
+  single_sweep(A.matrix, from, k, sum, to, found);
+  return std::move(squares);
 }
 
 void py_axpby(const py::object& a, const py::array& x, const py::object& b, const py::array& y) {
@@ -138,14 +168,32 @@ void py_axpby(const py::object& a, const py::array& x, const py::object& b, cons
   }
   KANTOR_REQUIRE(x.ndim() == 2, "a, b: one weight a column needs x of shape (n, k), got " + shape_text(x));
   const Offset k = x.shape(1);
-  auto column_weights = [k](const py::object& w, const char* name) {
-    if (!py::isinstance<py::array>(w)) return std::vector<double>(static_cast<size_t>(k), w.cast<double>());
-    const double* data = input(w, name, k);
-    return std::vector<double>(data, data + k);
-  };
-  const std::vector<double> p = column_weights(a, "a"), q = column_weights(b, "b");
+  const std::vector<double> p = column_weights(a, "a", k), q = column_weights(b, "b", k);
   py::gil_scoped_release release;
   axpby_columns(p.data(), from, q.data(), to, x.shape(0), k);
+}
+
+void py_combine(const py::object& a, const py::array& x, const py::object& b, const py::array& z, const py::object& c,
+                const py::array& y) {
+  const Offset n = y.size();
+  for (const py::array* v : {&x, &z})
+    KANTOR_REQUIRE(shape_text(*v) == shape_text(y),
+                   "x, z: shape " + shape_text(*v) + ", expected that of y, " + shape_text(y));
+  const double* from = input(x, "x", n);
+  const double* other = input(z, "z", n);
+  double* to = output(y, "y", n);
+  const bool weights = py::isinstance<py::array>(a) || py::isinstance<py::array>(b) || py::isinstance<py::array>(c);
+  if (!weights) {
+    const double p = a.cast<double>(), q = b.cast<double>(), r = c.cast<double>();
+    py::gil_scoped_release release;
+    combine(p, from, q, other, r, to, n);
+    return;
+  }
+  KANTOR_REQUIRE(y.ndim() == 2, "a, b, c: one weight a column needs y of shape (n, k), got " + shape_text(y));
+  const Offset k = y.shape(1);
+  const std::vector<double> p = column_weights(a, "a", k), q = column_weights(b, "b", k), r = column_weights(c, "c", k);
+  py::gil_scoped_release release;
+  combine_columns(p.data(), from, q.data(), other, r.data(), to, y.shape(0), k);
 }
 
 // Pairs or single arrays of a batch; all must have the same number of columns.
@@ -283,7 +331,10 @@ void bind_matrix(py::module_& m, const char* name, const char* what) {
           "So few products follow that a second layout would not pay.")
       .def_property_readonly("tiled", [](const Handle& A) { return A.matrix.tiles != nullptr; })
       .def_property_readonly("giant_parts", [](const Handle& A) { return A.matrix.plan.parts.size(); });
-  m.def("product", &py_product<Value>, py::arg("A"), py::arg("x"), py::arg("out"), "out <- A x; x (n,) or (n, k).");
+  m.def("product", &py_product<Value>, py::arg("A"), py::arg("x"), py::arg("out"), py::arg("net") = false,
+        "out <- A x, or x - A x with net; x (n,) or (n, k).");
+  m.def("single_sweep", &py_single_sweep<Value>, py::arg("A"), py::arg("r"), py::arg("x"), py::arg("out"),
+        "out <- A r, x <- x + out in float32; returns the columnwise sums of out^2.");
   m.def("pdhg_block", &py_pdhg_block<Value>, py::arg("K"), py::arg("KT"), py::arg("state"), py::arg("iterations"));
 }
 
@@ -306,6 +357,8 @@ PYBIND11_MODULE(_core, m) {
   bind_matrix<float>(m, "SingleCsr", "A Csr of float32 values; vectors and sums are float64 all the same.");
 
   m.def("axpby", &py_axpby, py::arg("a"), py::arg("x"), py::arg("b"), py::arg("y"), "y <- a x + b y.");
+  m.def("combine", &py_combine, py::arg("a"), py::arg("x"), py::arg("b"), py::arg("z"), py::arg("c"), py::arg("y"),
+        "y <- a x + b z + c y.");
   m.def(
       "fill",
       [](double value, const py::array& out) {

@@ -24,6 +24,9 @@ constexpr Offset kStreamAhead = 256;
 // Right-hand sides: entries between the one in use and the one whose row of x is asked for.
 constexpr Offset kRowsAhead = 8;
 
+// Entries of a row that are summed in single precision.
+constexpr Offset kSingleStretch = 1024;
+
 // Four partial sums hide the latency of the addition; their number fixes the order, so it is the same everywhere.
 // With Ahead, cols[0 .. n + kPrefetchAhead) must exist.
 template <bool Ahead, typename Value>
@@ -159,11 +162,77 @@ void row_sums_k(const CsrView<Value>& A, const double* x, Offset k, Offset begin
     sum_rows_k<false>(A, x, k, begin, end, out);
 }
 
+// K columns of a row, all in single precision; a long row in stretches, whose sums are added in double. With Ahead,
+// cols[0 .. n + kRowsAhead) must exist.
+template <int K, bool Ahead, typename Value>
+inline void single_span(const Value* values, const Index* cols, Offset n, const float* r, Offset k, float* out) {
+  double total[K] = {};
+  for (Offset begin = 0; begin < n; begin += kSingleStretch) {
+    const Offset end = begin + kSingleStretch < n ? begin + kSingleStretch : n;
+    float sums[K] = {};
+    for (Offset i = begin; i < end; ++i) {
+      if (Ahead) __builtin_prefetch(r + static_cast<Offset>(cols[i + kRowsAhead]) * k);
+      const float v = static_cast<float>(values[i]);
+      const float* p = r + static_cast<Offset>(cols[i]) * k;
+      for (int j = 0; j < K; ++j) sums[j] += v * p[j];
+    }
+    for (int j = 0; j < K; ++j) total[j] += sums[j];
+  }
+  for (int j = 0; j < K; ++j) out[j] = static_cast<float>(total[j]);
+}
+
+template <bool Ahead, typename Value>
+inline void single_rows(const CsrView<Value>& A, const float* r, Offset k, Offset begin, Offset end, float* out) {
+  for (Offset row = begin; row < end; ++row, out += k) {
+    const Offset at = A.row_ptr[row], n = A.row_ptr[row + 1] - at;
+    const Value* values = A.values + at;
+    const Index* cols = A.col_idx + at;
+    Offset j = 0;
+    for (; j + 16 <= k; j += 16) single_span<16, Ahead>(values, cols, n, r + j, k, out + j);
+    if (j + 8 <= k) single_span<8, Ahead>(values, cols, n, r + j, k, out + j), j += 8;
+    for (; j < k; ++j) single_span<1, Ahead>(values, cols, n, r + j, k, out + j);
+  }
+}
+
+template <typename Value>
+void single_sums(const CsrView<Value>& A, const float* r, Offset k, Offset begin, Offset end, float* out) {
+  if (A.row_ptr[end] + kRowsAhead <= A.row_ptr[A.rows])
+    single_rows<true>(A, r, k, begin, end, out);
+  else
+    single_rows<false>(A, r, k, begin, end, out);
+}
+
+// x <- x + out and squares <- squares + out^2 by column, for some rows of a sweep.
+void single_finish(const float* out, float* x, Offset rows, Offset k, double* squares) {
+  for (Offset i = 0; i < rows; ++i, out += k, x += k)
+    for (Offset j = 0; j < k; ++j) {
+      const double v = out[j];
+      x[j] += out[j];
+      squares[j] += v * v;
+    }
+}
+
 void axpby_range(double a, const double* x, double b, double* y, Offset n) {
   if (b == 0.0)
     for (Offset i = 0; i < n; ++i) y[i] = a * x[i];
   else
     for (Offset i = 0; i < n; ++i) y[i] = a * x[i] + b * y[i];
+}
+
+void combine_range(double a, const double* x, double b, const double* z, double c, double* y, Offset n) {
+  if (c == 0.0)
+    for (Offset i = 0; i < n; ++i) y[i] = a * x[i] + b * z[i];
+  else
+    for (Offset i = 0; i < n; ++i) y[i] = (a * x[i] + b * z[i]) + c * y[i];
+}
+
+void combine_columns_range(const double* a, const double* x, const double* b, const double* z, const double* c,
+                           double* y, Offset rows, Offset k) {
+  for (Offset i = 0; i < rows; ++i, x += k, z += k, y += k)
+    for (Offset j = 0; j < k; ++j) {
+      const double sum = a[j] * x[j] + b[j] * z[j];
+      y[j] = c[j] == 0.0 ? sum : sum + c[j] * y[j];
+    }
 }
 
 void multiply_range(const double* x, const double* y, double* out, Offset n) {
@@ -243,9 +312,13 @@ void dual_range(const PdhgArrays& s, const StepSizes& steps, bool last, Offset b
 extern const IsaTable KANTOR_JOIN(kIsa_, KANTOR_ISA);
 const IsaTable KANTOR_JOIN(kIsa_, KANTOR_ISA) = {
     KANTOR_STRING(KANTOR_ISA),
-    {row_sums<double>, span_sum<double>, tile_sums<double>, row_sums_k<double>, span_sum_k<double>},
-    {row_sums<float>, span_sum<float>, tile_sums<float>, row_sums_k<float>, span_sum_k<float>},
+    {row_sums<double>, span_sum<double>, tile_sums<double>, row_sums_k<double>, span_sum_k<double>,
+     single_sums<double>},
+    {row_sums<float>, span_sum<float>, tile_sums<float>, row_sums_k<float>, span_sum_k<float>, single_sums<float>},
     axpby_range,
+    combine_range,
+    combine_columns_range,
+    single_finish,
     multiply_range,
     clip_range,
     dot_chunk,

@@ -20,6 +20,8 @@ struct MatrixLoops {
   // Row and part sums for k right-hand sides; out (end - begin, k) and (k).
   void (*row_sums_k)(const CsrView<Value>& A, const double* x, Offset k, Offset begin, Offset end, double* out);
   void (*span_sum_k)(const Value* values, const Index* cols, Offset n, const double* x, Offset k, double* out);
+  // Row sums in single precision for k right-hand sides; out (end - begin, k).
+  void (*single_sums)(const CsrView<Value>& A, const float* r, Offset k, Offset begin, Offset end, float* out);
 };
 
 struct IsaTable {
@@ -28,6 +30,11 @@ struct IsaTable {
   MatrixLoops<float> floats;
 
   void (*axpby)(double a, const double* x, double b, double* y, Offset n);
+  void (*combine)(double a, const double* x, double b, const double* z, double c, double* y, Offset n);
+  void (*combine_columns)(const double* a, const double* x, const double* b, const double* z, const double* c,
+                          double* y, Offset rows, Offset k);
+  // x <- x + out and squares (k) <- squares + out^2 by column.
+  void (*single_finish)(const float* out, float* x, Offset rows, Offset k, double* squares);
   void (*multiply)(const double* x, const double* y, double* out, Offset n);
   void (*clip)(const double* x, const double* lower, const double* upper, double* out, Offset n);
   // Sum of x * y and largest |x| of one chunk, n <= kReduceChunk, in the order of reduce.hpp.

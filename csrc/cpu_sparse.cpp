@@ -27,15 +27,31 @@ Offset first_wrong(Offset n, Wrong wrong) {
   return first.load();
 }
 
-// The whole product of a sweep (row_sweep.hpp), stored.
-template <typename Sweep>
-void sweep_once(Sweep& sweep, int threads, const double* x, Offset k, double* out) {
+// The whole product of a sweep (row_sweep.hpp), stored; finish(begin, end) for rows of it that are still in cache.
+template <typename Sweep, typename Finish>
+void sweep_once(Sweep& sweep, int threads, const double* x, Offset k, double* out, Finish finish) {
   Dispenser parts(sweep.parts(), threads), blocks(sweep.blocks(), threads);
   parallel_region(threads, [&](Team& team) {
     parts.run(team, 0, [&](Offset part) { sweep.sum_part(part, x); });
     if (sweep.parts() > 0) team.barrier();
-    blocks.run(team, 0, [&](Offset block) { sweep.sum_block(block, x, out + sweep.row_begin(block) * k); });
+    blocks.run(team, 0, [&](Offset block) {
+      sweep.sum_block(block, x, out + sweep.row_begin(block) * k);
+      finish(sweep.row_begin(block), sweep.row_end(block));
+    });
   });
+}
+
+// The product in the layout that suits k, with what is to be done to its rows.
+template <typename Value, typename Finish>
+void product(const Matrix<Value>& A, const double* x, Offset k, double* out, Finish finish) {
+  const int threads = threads_for((A.view.nnz() + A.view.rows) * k);
+  if (k == 1 && A.tiles) {
+    TileSweep<Value> sweep(A);
+    sweep_once(sweep, threads, x, k, out, finish);
+  } else {
+    CsrSweep<Value> sweep(A, k);
+    sweep_once(sweep, threads, x, k, out, finish);
+  }
 }
 
 }  // namespace
@@ -117,14 +133,14 @@ void transpose(const CsrView<Value>& A, Offset* row_ptr, Index* col_idx, Value* 
 
 template <typename Value>
 void spmm(const Matrix<Value>& A, const double* x, Offset k, double* out) {
-  const int threads = threads_for((A.view.nnz() + A.view.rows) * k);
-  if (k == 1 && A.tiles) {
-    TileSweep<Value> sweep(A);
-    sweep_once(sweep, threads, x, k, out);
-  } else {
-    CsrSweep<Value> sweep(A, k);
-    sweep_once(sweep, threads, x, k, out);
-  }
+  product(A, x, k, out, [](Offset, Offset) {});
+}
+
+template <typename Value>
+void net_product(const Matrix<Value>& A, const double* x, Offset k, double* out) {
+  product(A, x, k, out, [=](Offset begin, Offset end) {
+    for (Offset i = begin * k; i < end * k; ++i) out[i] = x[i] - out[i];
+  });
 }
 
 template <typename Value>
@@ -132,12 +148,32 @@ void spmv(const Matrix<Value>& A, const double* x, double* out) {
   spmm(A, x, 1, out);
 }
 
-#define KANTOR_SPARSE(Value)                                                                        \
-  template void check_csr(const CsrView<Value>& A, Offset nnz);                                     \
-  template Matrix<Value> prepare(const CsrView<Value>& A, Offset nnz);                              \
-  template void add_tiles(Matrix<Value>& A);                                                        \
-  template void transpose(const CsrView<Value>& A, Offset* row_ptr, Index* col_idx, Value* values); \
-  template void spmm(const Matrix<Value>& A, const double* x, Offset k, double* out);               \
+template <typename Value>
+void single_sweep(const Matrix<Value>& A, const float* r, Offset k, float* x, float* out, double* squares) {
+  const IsaTable& loops = isa();
+  const Offset tasks = static_cast<Offset>(A.plan.tasks.size());
+  std::vector<double> partials(static_cast<size_t>(tasks * k), 0.0);
+  const int threads = threads_for((A.view.nnz() + A.view.rows) * k);
+  Dispenser dispenser(tasks, threads);
+  parallel_region(threads, [&](Team& team) {
+    dispenser.run(team, 0, [&](Offset task) {
+      const RowTask& rows = A.plan.tasks[static_cast<size_t>(task)];
+      float* to = out + rows.row_begin * k;
+      matrix_loops<Value>().single_sums(A.view, r, k, rows.row_begin, rows.row_end, to);
+      loops.single_finish(to, x + rows.row_begin * k, rows.row_end - rows.row_begin, k, partials.data() + task * k);
+    });
+  });
+  for (Offset j = 0; j < k; ++j) squares[j] = halving_sum(partials.data() + j, tasks, k);
+}
+
+#define KANTOR_SPARSE(Value)                                                                                           \
+  template void check_csr(const CsrView<Value>& A, Offset nnz);                                                        \
+  template Matrix<Value> prepare(const CsrView<Value>& A, Offset nnz);                                                 \
+  template void add_tiles(Matrix<Value>& A);                                                                           \
+  template void transpose(const CsrView<Value>& A, Offset* row_ptr, Index* col_idx, Value* values);                    \
+  template void spmm(const Matrix<Value>& A, const double* x, Offset k, double* out);                                  \
+  template void net_product(const Matrix<Value>& A, const double* x, Offset k, double* out);                           \
+  template void single_sweep(const Matrix<Value>& A, const float* r, Offset k, float* x, float* out, double* squares); \
   template void spmv(const Matrix<Value>& A, const double* x, double* out);
 
 KANTOR_SPARSE(double)

@@ -82,6 +82,22 @@ void axpby_columns(const double* a, const double* x, const double* b, double* y,
   });
 }
 
+void combine(double a, const double* x, double b, const double* z, double c, double* y, Offset n) {
+  const IsaTable& loops = isa();
+  parallel_chunks(n, kGrain, 1, [&](Offset begin, Offset end) {
+    loops.combine(a, x + begin, b, z + begin, c, y + begin, end - begin);
+  });
+}
+
+void combine_columns(const double* a, const double* x, const double* b, const double* z, const double* c, double* y,
+                     Offset n, Offset k) {
+  const IsaTable& loops = isa();
+  const Offset grain = std::max<Offset>(1, kGrain / std::max<Offset>(1, k));
+  parallel_chunks(n, grain, k, [&](Offset begin, Offset end) {
+    loops.combine_columns(a, x + begin * k, b, z + begin * k, c, y + begin * k, end - begin, k);
+  });
+}
+
 void multiply(const double* x, const double* y, double* out, Offset n) {
   const IsaTable& loops = isa();
   parallel_chunks(n, kGrain, 1,

@@ -47,6 +47,15 @@ void spmv(const Matrix<Value>& A, const double* x, double* out);
 template <typename Value>
 void spmm(const Matrix<Value>& A, const double* x, Offset k, double* out);
 
+// out (rows, k) <- x - A x for a square A: (I - A) x in one go.
+template <typename Value>
+void net_product(const Matrix<Value>& A, const double* x, Offset k, double* out);
+
+// A plain sweep in single precision: out <- A r, x <- x + out, squares (k) <- columnwise sums of out^2. A square, r, x
+// and out (n, k). Values are rounded to float32 as they are read; the same bits for every number of threads.
+template <typename Value>
+void single_sweep(const Matrix<Value>& A, const float* r, Offset k, float* x, float* out, double* squares);
+
 void fill(double value, double* out, Offset n);
 void copy(const double* x, double* out, Offset n);
 
@@ -55,6 +64,11 @@ void axpby(double a, const double* x, double b, double* y, Offset n);
 
 // The same with one weight a column: x, y (n, k), a and b (k).
 void axpby_columns(const double* a, const double* x, const double* b, double* y, Offset n, Offset k);
+
+// y <- a x + b z + c y; with c == 0 the old y is not used. With one weight a column: x, z, y (n, k), a, b, c (k).
+void combine(double a, const double* x, double b, const double* z, double c, double* y, Offset n);
+void combine_columns(const double* a, const double* x, const double* b, const double* z, const double* c, double* y,
+                     Offset n, Offset k);
 
 void multiply(const double* x, const double* y, double* out, Offset n);  // out may be x or y
 

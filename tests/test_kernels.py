@@ -160,6 +160,18 @@ def test_adjointness(backend: Backend, kind: str, k: int | None) -> None:
     close(left, right, np.sum(np.abs(y) * (abs(A) @ np.abs(x)), axis=0))
 
 
+@pytest.mark.parametrize("k", [None, 5, 8])
+@pytest.mark.parametrize("kind", ["0 rows", "1 row", "33 rows", "large"])
+def test_net_product(backend: Backend, kind: str, k: int | None) -> None:
+    """x - A x in one go."""
+    k = 2 if k and kind == "large" else k
+    A = matrix(kind)
+    x = generator(32, k or 0).standard_normal(shape_of(A.shape[0], k))
+    out = backend.from_host(np.full_like(x, np.nan))
+    backend.net_product(backend.prepare(A, transpose=False), backend.from_host(x), out)
+    close(backend.to_host(out), x - A @ x, np.abs(x) + abs(A) @ np.abs(x))
+
+
 # ---- vectors --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("n", "k"), SHAPES)
 def test_axpby(backend: Backend, n: int, k: int | None) -> None:
@@ -191,6 +203,21 @@ def test_axpby_with_one_weight_a_column(backend: Backend, k: int) -> None:
     out = backend.from_host(np.nan_to_num(y))
     backend.axpby(a, backend.from_host(x), 1.0, out)
     close(backend.to_host(out), a * x + np.nan_to_num(y), np.abs(a * x) + np.abs(np.nan_to_num(y)))
+
+
+@pytest.mark.parametrize(("n", "k"), SHAPES)
+def test_combine(backend: Backend, n: int, k: int | None) -> None:
+    rng = generator(34, n, k or 0)
+    x, y, z = rng.standard_normal((3, *np.atleast_1d(shape_of(n, k))))
+    weights = [(2.5, -1.5, -0.5), (1.0, 2.0, 0.0)]
+    if k is not None:
+        weights.append(tuple(rng.standard_normal((3, k))))  # type: ignore[arg-type]
+        weights[-1][2][-1] = 0.0
+    for a, b, c in weights:
+        old = np.where(np.equal(c, 0.0), np.nan, y)  # what has no weight is not read
+        out = backend.from_host(old)
+        backend.combine(a, backend.from_host(x), b, backend.from_host(z), c, out)
+        close(backend.to_host(out), a * x + b * z + c * y, np.abs(a * x) + np.abs(b * z) + np.abs(c * y))
 
 
 @pytest.mark.parametrize(("n", "k"), SHAPES)

@@ -103,3 +103,50 @@ def test_backends_agree_on_blocks(backend: Backend) -> None:
     D = d[:, None] * np.random.default_rng(6107).random((700, 5))
     expected = solve_leontief(A, D, backend=get_backend("reference")).x
     np.testing.assert_allclose(solve_leontief(A, D, backend=backend).x, expected, rtol=1e-8)
+
+
+# ---- sweeps in single precision --------------------------------------------------------------------------------------
+def test_sweeps_come_first_for_many_columns(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short chains: float32 sweeps do it all, to a residual that float32 cannot have; columns of any size and sign."""
+    monkeypatch.setattr(leontief_run, "ROUGH_FROM", 1)
+    monkeypatch.setattr(type(backend), "sweeps_in_single", True)
+    A, d = synthetic(700, 0.5, 43)
+    scales = np.array([1e200, 1.0, 1e-200, -1.0, 0.0, 1e30, 1.0, 1.0, 3.0])
+    D = d[:, None] * scales * np.random.default_rng(6022).random((700, 9))
+    D[:, 6] *= np.sign(np.random.default_rng(1).random(700) - 0.5)
+    solution = solve_leontief(A, D, tolerance=1e-12, backend=backend)
+    assert solution.status is Status.OPTIMAL
+    assert solution.info.method == "sweeps"
+    assert "float32" in solution.info.why
+    per = np.where(scales == 0.0, 1.0, np.abs(scales))
+    exact = np.linalg.solve(np.eye(700) - A.toarray(), D / per)
+    assert np.all(np.abs(solution.x / per - exact) <= solution.error_bound / per + 1e-13 * np.abs(exact))
+    assert np.max(np.linalg.norm(D / per - (solution.x / per - A @ (solution.x / per)), axis=0)) <= 2e-12 * np.max(
+        np.linalg.norm(D / per, axis=0)
+    )
+    assert not solution.x[:, 4].any()
+
+
+def test_sweeps_give_way_where_chains_are_long(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leontief_run, "ROUGH_FROM", 1)
+    monkeypatch.setattr(type(backend), "sweeps_in_single", True)
+    A, d = synthetic(700, 0.95, 44)
+    D = d[:, None] * np.random.default_rng(6023).random((700, 8))
+    solution = solve_leontief(A, D, backend=backend)
+    assert solution.status is Status.OPTIMAL
+    assert solution.info.method == "sweeps+bicgstab"
+    np.testing.assert_allclose(solution.x, np.linalg.solve(np.eye(700) - A.toarray(), D), rtol=1e-6)
+
+
+def test_a_sweep_in_single_precision(backend: Backend) -> None:
+    """out <- A r, x <- x + out and the sums of squares, right to float32; widths around those of the kernel."""
+    for n, k in ((33, 1), (700, 9), (700, 16), (900, 27)):
+        A, _ = synthetic(n, 0.9, 45)
+        rng = np.random.default_rng(k)
+        r, x = rng.standard_normal((2, n, k))
+        R, X, out = backend.single(r), backend.single(x), backend.single(np.full((n, k), np.nan))
+        squares = backend.single_sweep(backend.prepare(A, transpose=False), R, X, out)
+        size = abs(A) @ np.abs(r)
+        assert np.all(np.abs(backend.to_host(out) - A @ r) <= 3e-6 * size)
+        assert np.all(np.abs(backend.to_host(X) - (x + A @ r)) <= 3e-6 * (size + np.abs(x)))
+        np.testing.assert_allclose(squares, np.sum((A @ r) ** 2, axis=0), rtol=1e-5)

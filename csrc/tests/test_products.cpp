@@ -91,6 +91,39 @@ void test_single_values() {
   }
 }
 
+// x - A x, and a sweep in single precision with its sums of squares: the same bits each way.
+void test_net_product_and_sweep() {
+  const TestMatrix A = random_matrix(3000, 3000, 29, [](Offset row) -> Offset { return row == 9 ? 70000 : row % 23; });
+  const auto matrix = A.prepared();
+  for (const Offset k : {1, 9, 16, 27}) {
+    const Vector x = random_vector(A.cols * k, 7);
+    Vector expected, scale, first;
+    plain_product(A, x, k, expected, scale);
+    const std::vector<float> r(x.begin(), x.end());
+    for_each_way([&](const std::string& way) {
+      const std::string where = "k = " + std::to_string(k) + ", " + way;
+      Vector net(x.size(), kNaN), product(net), squares(static_cast<size_t>(k), kNaN);
+      std::vector<float> out(x.size(), 1e30F), sum(r);
+      spmm(matrix, x.data(), k, product.data());
+      net_product(matrix, x.data(), k, net.data());
+      single_sweep(matrix, r.data(), k, sum.data(), out.data(), squares.data());
+      bool netted = true, close = true, added = true;
+      Vector plain(static_cast<size_t>(k), 0.0);
+      for (size_t i = 0; i < out.size(); ++i) {
+        netted &= net[i] == x[i] - product[i];
+        close &= std::fabs(static_cast<double>(out[i]) - expected[i]) <= 1e-5 * scale[i];
+        added &= sum[i] == r[i] + out[i];
+        plain[i % static_cast<size_t>(k)] += static_cast<double>(out[i]) * static_cast<double>(out[i]);
+      }
+      CHECK(netted && close && added, where);
+      CHECK(distance(squares, plain) <= 1e-12, where);
+      squares.insert(squares.end(), out.begin(), out.end());
+      if (first.empty()) first = squares;
+      CHECK(same_bits(squares, first), where);
+    });
+  }
+}
+
 void test_transpose() {
   const TestMatrix A = uneven_matrix(3000);
   const TestMatrix T = transposed(A);
@@ -223,6 +256,7 @@ int main() {
   test_plans();
   test_products();
   test_single_values();
+  test_net_product_and_sweep();
   test_transpose();
   test_tiles();
 #if defined(__linux__)

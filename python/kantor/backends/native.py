@@ -33,6 +33,9 @@ finally:
         del os.environ["OMP_WAIT_POLICY"]
 
 
+_SHORT_VECTOR = 65_536  # columns: such a vector stays in the second-level cache
+
+
 class NativeBackend(HostBackend):
     """NumPy arrays, C++ kernels. Matrices are used where they lie: do not change one that is prepared.
 
@@ -48,6 +51,7 @@ class NativeBackend(HostBackend):
     """
 
     name = "native"
+    sweeps_in_single = True
 
     def __init__(self) -> None:
         _core.set_num_threads(default_threads())
@@ -88,15 +92,32 @@ class NativeBackend(HostBackend):
         if A.transpose is not None:
             A.transpose.few_products()
 
+    def gains_by_float32(self, shape: tuple[int, int]) -> bool:
+        # A longer x is gathered through tiles, or from anywhere: both take hardly less with float32 values, while
+        # refinement takes more products (docs/decisions/0003-leontief-methods.md).
+        return shape[1] <= _SHORT_VECTOR
+
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
         _core.product(A.handle, x, out)
 
     def rmatvec(self, A: Operator, y: Array, out: Array) -> None:
         _core.product(_transpose_of(A), y, out)
 
+    def net_product(self, A: Operator, x: Array, out: Array) -> None:
+        _core.product(A.handle, x, out, net=True)
+
+    def single(self, array: np.ndarray) -> Array:
+        return np.array(array, dtype=np.float32, order="C")
+
+    def single_sweep(self, A: Operator, r: Array, x: Array, out: Array) -> np.ndarray:
+        return np.asarray(_core.single_sweep(A.handle, r, x, out))
+
     # ---- vectors ---------------------------------------------------------------------------------------------------
     def axpby(self, a: Scalar, x: Array, b: Scalar, y: Array) -> None:
         _core.axpby(a, x, b, y)
+
+    def combine(self, a: Scalar, x: Array, b: Scalar, z: Array, c: Scalar, y: Array) -> None:
+        _core.combine(a, x, b, z, c, y)
 
     def multiply(self, x: Array, y: Array, out: Array) -> None:
         _core.multiply(x, y, out)

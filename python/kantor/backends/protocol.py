@@ -93,6 +93,7 @@ class Backend(ABC):
     """Kernels on one kind of memory. Results of every backend equal ``reference`` to 1e-12 per kernel."""
 
     name: str = ""
+    sweeps_in_single: bool = False  # ``single_sweep`` is in float32 and so takes half the bytes
 
     # ---- memory ------------------------------------------------------------------------------------------------
     @abstractmethod
@@ -124,6 +125,10 @@ class Backend(ABC):
 
         Backends that prepare nothing at the first product have nothing to do.
         """
+
+    def gains_by_float32(self, shape: tuple[int, int]) -> bool:
+        """Whether products with a large matrix of this shape are limited by its bytes, so that float32 values pay."""
+        return True
 
     @abstractmethod
     def matvec(self, A: Operator, x: Array, out: Array) -> None:
@@ -160,6 +165,30 @@ class Backend(ABC):
         """2-norms or, with ord=inf, largest magnitudes; shapes as in ``dot``; NaN if any entry is. Collective."""
 
     # ---- fused steps, with defaults --------------------------------------------------------------------------------
+    def net_product(self, A: Operator, x: Array, out: Array) -> None:
+        """out <- x - A x, A square: (I - A) x. Collective."""
+        self.matvec(A, x, out)
+        self.axpby(1.0, x, -1.0, out)
+
+    def single(self, array: np.ndarray) -> Array:
+        """Copy an array (n, k) to the backend in the precision of ``single_sweep``."""
+        return self.from_host(array)
+
+    def single_sweep(self, A: Operator, r: Array, x: Array, out: Array) -> np.ndarray:
+        """out <- A r, x <- x + out, A square; returns the sums of out^2 by column, (k,). Collective.
+
+        r, x, out (n, k) come from ``single``. They may be float32, and then so are products and sums, but for the sums
+        of squares: the result is right to some 1e-6, which is enough inside iterative refinement.
+        """
+        self.matvec(A, r, out)
+        self.axpby(1.0, out, 1.0, x)
+        return np.asarray(self.dot([(out, out)])[0])
+
+    def combine(self, a: Scalar, x: Array, b: Scalar, z: Array, c: Scalar, y: Array) -> None:
+        """y <- a x + b z + c y; with c == 0 the old y is not used (it may hold NaN)."""
+        self.axpby(b, z, c, y)
+        self.axpby(a, x, 1.0, y)
+
     def primal_step(self, s: PdhgState, last: bool) -> None:
         """xh <- prox(x - tau (c - K'y)); xr <- 2 xh - x; x <- w xr + (1 - w) anchor, w = (k+1)/(k+2).
 

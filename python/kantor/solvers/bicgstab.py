@@ -39,8 +39,7 @@ class Bicgstab(Iteration):
         system.apply(r, self.t)
         ts, tt = system.dot((self.t, r), (self.t, self.t))
         self.omega = ratio(ts, tt, active)
-        system.axpby(self.alpha, self.p, 1.0, self.x)
-        system.axpby(self.omega, r, 1.0, self.x)
+        system.combine(self.alpha, self.p, self.omega, r, 1.0, self.x)
         system.axpby(-self.omega, self.t, 1.0, r)
         self.rho_new, self.rr = system.dot((self.shadow, r), (r, r))
         return np.sqrt(self.rr)
@@ -51,9 +50,12 @@ class Bicgstab(Iteration):
         norm = np.sqrt(self.rr)
         broken = active & ((beta == 0.0) | (np.abs(self.rho_new) <= BREAKDOWN * self.size * norm))
         beta[broken] = 0.0
-        self.system.axpby(-self.omega, self.v, 1.0, self.p)
-        self.system.axpby(1.0, self.r, beta, self.p)
         if broken.any():
+            # In two steps: a column that starts afresh must not read a p or v that has overflowed.
+            self.system.axpby(-self.omega, self.v, 1.0, self.p)
+            self.system.axpby(1.0, self.r, beta, self.p)
             self.system.axpby(broken * 1.0, self.r, 1.0 - broken, self.shadow)
             self.size = np.where(broken, norm, self.size)
+        else:
+            self.system.combine(1.0, self.r, -beta * self.omega, self.v, beta, self.p)
         self.rho = np.where(broken, self.rr, self.rho_new)

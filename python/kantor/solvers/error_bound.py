@@ -29,6 +29,7 @@ from .proof import TINY, Pair, Proof
 # What a component counts at least, in sweeps of the residual; and by how much kappa may then exceed 1. More is quicker.
 CHEAP, TIGHT = (1.0, 3.0), (0.05, 0.25)
 EPS = float(np.finfo(np.float64).eps)
+CHUNK = 1 << 15  # numbers that are worked on in one go
 
 
 @dataclass(frozen=True)
@@ -131,20 +132,20 @@ def _side_by_side(proved: list[Pair | None]) -> Pair | None:
 def _residual_bounds(operand: Operand, d: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray, int]:
     """Upper bounds on (d - (I - M) x)+ and its negative part, shaped like x; and the products they took."""
     product = operand.times(x)
-    count = 1
-    if not operand.signed and np.min(operand.over.min(x)) >= 0.0:
-        size = product
-    else:
-        size = operand.times(np.abs(x), operand.size_op)
-        count = 2
+    one_sign = not operand.signed and np.min(operand.over.min(x)) >= 0.0
+    size = product if one_sign else operand.times(np.abs(x), operand.size_op)
     guard = operand.guard if x.ndim == 1 else operand.guard[:, None]
-    terms = np.abs(d) + np.abs(x) + size
-    residual = (d - x) + product
-    # An exactly empty row has no underflow either: 0 stays a possible bound.
-    doubt = guard * terms + np.where(terms > 0.0, TINY, 0.0)
-    above = np.maximum(residual + doubt, 0.0) * (1.0 + 1e-15)
-    below = np.maximum(doubt - residual, 0.0) * (1.0 + 1e-15)
-    return above, below, count
+    above, below = np.empty(x.shape), np.empty(x.shape)
+    step = max(1, CHUNK * x.shape[0] // max(1, x.size))
+    for at in range(0, x.shape[0], step):  # some rows at a time: what comes between stays in cache
+        rows = slice(at, at + step)
+        terms = np.abs(d[rows]) + np.abs(x[rows]) + size[rows]
+        residual = (d[rows] - x[rows]) + product[rows]
+        # An exactly empty row has no underflow either: 0 stays a possible bound.
+        doubt = guard[rows] * terms + np.where(terms > 0.0, TINY, 0.0)
+        above[rows] = np.maximum(residual + doubt, 0.0) * (1.0 + 1e-15)
+        below[rows] = np.maximum(doubt - residual, 0.0) * (1.0 + 1e-15)
+    return above, below, 1 if one_sign else 2
 
 
 def _one_for_all(error: FloatArray, operand: Operand) -> FloatArray:

@@ -12,6 +12,7 @@ from .iteration import iterate
 from .methods import METHODS
 from .operand import Operand
 from .problem import FloatArray
+from .single_sweeps import single_sweeps
 from .solution import Status
 from .system import System
 from .watch import CONVERGED, DIVERGED, LIMIT, Watch
@@ -19,6 +20,7 @@ from .watch import CONVERGED, DIVERGED, LIMIT, Watch
 TINY = float(np.finfo(np.float64).tiny)
 REFINEMENTS = 6  # fresh starts from the residual recomputed from scratch
 DEPTH = 1e-6  # how far one round in float32 goes
+SWEPT = 1e-5  # the same where vectors are float32, too
 GAIN = 1e-2  # what it must gain for another one
 
 
@@ -27,6 +29,7 @@ class Block:
 
     With ``unit`` (n,) > 0 goods are counted in these units inside: ``operand`` must hold D^-1 M D, D = diag(unit).
     With ``aggregation`` they are preconditioned (kantor.solvers.aggregation).
+    With ``sweeps`` plain sweeps in single precision come first (kantor.solvers.single_sweeps).
     With ``rough`` the iterations read the matrix in float32 and float64 residuals correct them (iterative refinement:
     Wilkinson 1963; with inner solves, Carson and Higham 2018), as long as that gains enough.
     A column is done when ||d - (I - M) x||_2 <= tolerance ||d||_2 in the caller's units and in these.
@@ -43,6 +46,7 @@ class Block:
         probe: Callable[[], None],
         rough: bool = False,
         aggregation: Aggregation | None = None,
+        sweeps: bool = False,
     ) -> None:
         self.operand, self.unit, self.tolerance = operand, unit, tolerance
         backend = operand.backend
@@ -63,6 +67,7 @@ class Block:
         if aggregation is not None:
             self.inner = AggregatedSystem(backend, inner, self.system.width, aggregation)
         self.corrects = rough or aggregation is not None
+        self.sweeps, self.swept = sweeps, 0
         self.sizes = self.system.norm(self.D)
         self._progress, self._probe = progress, probe
         self.watch = Watch(tolerance * self.sizes, max_iterations, self._look, probe=probe)
@@ -95,7 +100,7 @@ class Block:
             return Status.INTERRUPTED
 
     def _run(self, chain: tuple[str, ...]) -> Status:
-        if self._done():
+        if self._done() or (self.sweeps and self._sweep()):
             return Status.OPTIMAL
         for name in chain:
             self.used.append(name)
@@ -139,6 +144,42 @@ class Block:
                 return "cannot get below rounding error"
             self._aim()
         return reason
+
+    def _sweep(self) -> bool:
+        """Plain sweeps in single precision as far as they go; what is left is for the methods of the chain."""
+        self.used.append("sweeps")
+        for _ in range(REFINEMENTS):
+            safe, before = self.system.new(self.X), self.relative
+            worst = np.maximum(before, self.given)
+            reached = self._sweep_round()
+            self._settle()
+            self._undo(safe, before)
+            if self._done():
+                return True
+            after = np.maximum(self.relative, self.given)
+            if not reached or not ((after < GAIN * worst) | (after <= self.tolerance)).all():
+                break
+            self._aim()
+        return False
+
+    def _sweep_round(self) -> bool:
+        """Add a correction (I - M) e = R, no further than float32 goes; whether sweeps go on well."""
+        backend, watch, final = self.system.backend, self.watch, self.watch.target
+        sizes = self.system.norm(self.R)
+        per = np.where(sizes > 0.0, sizes, 1.0)
+        watch.target = np.maximum(0.5 * final, SWEPT * sizes)
+        watch.start(sizes, np.inf)
+        try:
+            found, sweeps, reached = single_sweeps(
+                backend, self.operand.op, backend.to_host(self.R) / per, watch.target / per, 0.5 * final / per,
+                lambda norms: bool(watch.look(norms * sizes).any()),
+            )  # fmt: skip
+        finally:
+            watch.target = final
+        self.swept += sweeps
+        found *= sizes
+        backend.axpby(1.0, backend.from_host(found), 1.0, self.X)
+        return reached
 
     def _correct(self, name: str) -> str:
         """Add a correction: (I - M) e = R with M in float32 or preconditioned, no further than float32 goes."""
@@ -228,7 +269,7 @@ class Block:
     @property
     def products(self) -> int:
         """Passes over the matrix."""
-        return self.system.products + self.inner.products
+        return self.system.products + self.inner.products + self.swept
 
     def value_residuals(self) -> FloatArray:
         """(k,) sum |d - (I - M) x| / sum |d| in the units inside."""

@@ -26,6 +26,7 @@ CHAIN = ("bicgstab", "anderson", "neumann")  # "auto" goes on to the next when o
 # Columns that go through the matrix together. A row of eight is a line of the cache, and while a block of eight stays
 # in cache, wider ones lose more there than they save by reading the matrix once. A dense table gains from any width.
 NARROW, WIDTH, DENSE_WIDTH = 8, 32, 128
+SWEPT_WIDTH = 16  # in float32 a line of the cache holds so many
 CACHE_BYTES = 2**24
 BLOCK_BYTES = 2**31  # most that the eight vectors of a method may take, all columns of a block
 VECTORS = 8
@@ -40,6 +41,7 @@ class _Inside:
     unit: FloatArray | None = None
     rough: bool = False
     aggregation: Aggregation | None = None
+    sweeps: bool = False
 
 
 class LeontiefRun:
@@ -86,7 +88,7 @@ class LeontiefRun:
             why += self._look_inside(inside, method)
             self.clock.lap("prepare")
         status = Status.OPTIMAL
-        for columns in self._blocks():
+        for columns in self._blocks(inside.sweeps):
             block = Block(
                 inside.operand,
                 inside.unit,
@@ -97,6 +99,7 @@ class LeontiefRun:
                 self._probe,
                 inside.rough,
                 inside.aggregation,
+                inside.sweeps,
             )
             if start is not None:
                 block.start(start if columns is None else start[:, columns])
@@ -121,11 +124,19 @@ class LeontiefRun:
             matrix = in_units(self.operand.matrix, inside.unit)
             inside.operand = Operand(matrix, self.operand.backend, signed=False)
             said += "; many column sums exceed 1, so goods have different units: each is counted in its own output"
-        if method == "auto" and self.operand.entries >= ROUGH_FROM:
+        gains = inside.operand.backend.gains_by_float32(inside.operand.op.shape)
+        if method == "auto" and gains and self.operand.entries >= ROUGH_FROM:
             inside.rough = as_given if inside.unit is None else inside.operand.fits_float32
             if inside.rough:
                 said += "; it reads the table in float32, and float64 residuals correct it"
                 inside.operand.backend.few_products(inside.operand.op)
+        large = self.operand.entries >= ROUGH_FROM and (
+            as_given if inside.unit is None else inside.operand.fits_float32
+        )
+        many = self.d.ndim == 2 and self.d.shape[1] >= NARROW
+        if method == "auto" and self.groups is None and many and large:
+            inside.sweeps = inside.operand.backend.sweeps_in_single
+            said += "; plain sweeps in float32 come first, 16 columns a pass" if inside.sweeps else ""
         if self.groups is not None:
             demand = self.d if inside.unit is None else (self.d.T / inside.unit).T
             output = rough_output(inside.operand, demand)
@@ -143,11 +154,12 @@ class LeontiefRun:
         reason = "a starting point is given" if n <= DIRECT_SIZE else f"{n} sectors > {DIRECT_SIZE}"
         return CHAIN, f"{reason}: BiCGSTAB needs the fewest products with tables whose one large eigenvalue is real"
 
-    def _blocks(self) -> list[slice | None]:
+    def _blocks(self, sweeps: bool = False) -> list[slice | None]:
         """The columns in groups that go through the matrix together; None: d has one dimension."""
         if self.d.ndim == 1:
             return [None]
         wide = NARROW if 8 * NARROW * self.table.n <= CACHE_BYTES else WIDTH
+        wide = SWEPT_WIDTH if sweeps else wide
         wide = DENSE_WIDTH if self.operand.dense else min(wide, WIDTH)
         width = int(min(wide, max(1, BLOCK_BYTES // (8 * VECTORS * self.table.n))))
         count = -(-self.d.shape[1] // width)

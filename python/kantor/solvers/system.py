@@ -60,8 +60,12 @@ class System:
 
     def apply(self, x: Array, out: Array) -> None:
         """out <- (I - M) x."""
-        self.times(x, out)
-        self.backend.axpby(1.0, x, -1.0, out)
+        if self.scale is None:
+            self._tally[0] += 1
+            self.backend.net_product(self.op, x, out)
+        else:
+            self.times(x, out)
+            self.backend.axpby(1.0, x, -1.0, out)
 
     def recover(self, y: Array) -> None:
         """y <- the x that it stands for; the same unless the system is preconditioned."""
@@ -74,6 +78,10 @@ class System:
     def axpby(self, a: Any, x: Array, b: Any, y: Array) -> None:
         """y <- a x + b y with a, b numbers or one weight a column, (k,)."""
         self.backend.axpby(self._weight(a), x, self._weight(b), y)
+
+    def combine(self, a: Any, x: Array, b: Any, z: Array, c: Any, y: Array) -> None:
+        """y <- a x + b z + c y, weights as in ``axpby``."""
+        self.backend.combine(self._weight(a), x, self._weight(b), z, self._weight(c), y)
 
     def _weight(self, a: Any) -> Any:
         if np.ndim(a) == 0:
