@@ -30,7 +30,8 @@ from .small_program import BASIC, LOWER, UPPER, Found, Statuses, solve_small
 from .technology import Technology
 
 _MOST_ROUNDS = 40
-_MOST_DOUBTS = 30_000
+# With more goods in doubt than these the start was too far off: the most, and the larger of a number and a share.
+_MOST_DOUBTS, _FEW_DOUBTS, _MOST_SHARE = 30_000, 2_000, 0.3
 # Entries of z_k smaller than this share of a good's value are left out: the first share, and the last one when that
 # turns out too coarse.
 _DROP, _LEAST_DROP = 1e-3, 1e-6
@@ -102,6 +103,7 @@ class Exchange:
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
         best, before, since, kept, gap = np.inf, np.inf, 0, self._point(), np.inf
         self.drop = _DROP
+        most = min(_MOST_DOUBTS, max(_FEW_DOUBTS, _MOST_SHARE * self.n))
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
             self._price()
@@ -115,12 +117,13 @@ class Exchange:
             if gap < best:
                 best, kept = gap, self._point()
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
-            if gap <= self.enough:
+            # What exceeds a true capacity cannot be repaired where the good has no other technique.
+            if gap <= self.enough and (since > 1 or (self.x <= self.most).all()):
                 why, settled = f"{int(self.doubt.sum())} goods in doubt", True
                 break
             self.entries += wrong & ~self.doubt
             self.doubt |= wrong
-            if since > _PATIENCE or self.doubt.sum() > _MOST_DOUBTS or out_of_time():
+            if since > _PATIENCE or self.doubt.sum() > most or out_of_time():
                 why = f"{int(self.doubt.sum())} goods in doubt, an estimated gap of {best:.1e}"
                 break
             if not self._master(out_of_time):
