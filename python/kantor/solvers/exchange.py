@@ -45,7 +45,11 @@ _SURPLUS = 3e-12  # of its output that a good's balance aims to leave over, for 
 _WEIGHT = 100.0  # of violated bounds in the estimated gap: a plan has to be repaired, a price only bounds
 _ENOUGH = 0.1  # the search ends when its own estimate of the gap is this share of the tolerance
 _MARGIN, _SHARE = 1e-11, 0.01  # of a bound that is left unused: at least this, and this share of the tolerance
-_MISS = 10.0  # price of missing a row of the small program, in multiples of its good's price or limit's rent
+_MISS = (
+    10.0,
+    1e3,
+    1e5,
+)  # prices of missing a row of the small program, in multiples of its good's price or limit's rent
 _MISSED = 1e-9  # of a row in the small program that counts as missed
 _PIVOTS, _MORE_PIVOTS = 3, 1000  # per row, and in any case, after which a small program is taken to have no solution
 _PATIENCE = 8  # rounds without a new best gap after which the search gives up
@@ -300,17 +304,21 @@ class Exchange:
 
         So are the programs that follow, until no row is missed: HiGHS takes long to see that there is no solution.
         """
-        price = _MISS * np.maximum(np.abs(self.p[goods]), 1e-300) * self.size[goods]
-        rent = _MISS * np.maximum(self.rents, float(self.p @ self.demand) * max(self.t, 1e-3))
-        each = np.concatenate([price, rent])
+        size = np.maximum(self.size, _TRACE * float(self.size.mean()))[goods]
+        rent = np.maximum(self.rents, float(self.p @ self.demand) * max(self.t, 1e-3))
+        each = np.concatenate([np.maximum(np.abs(self.p[goods]), 1e-300) * size, rent])
         k, rows = cost.size, each.size
         eye = sp.eye_array(rows, format="csc")
         wide = sp.csc_array(sp.hstack([matrix, eye, -eye], format="csc"))
-        none, endless = np.zeros(2 * rows), np.full(2 * rows, np.inf)
-        found = solve_small(
-            np.concatenate([cost, each, each]), wide, row_low, row_high, np.append(low, none), np.append(high, endless),
-            (np.append(start[0], np.full(2 * rows, LOWER)), start[1]), out_of_time=out_of_time,
-        )  # fmt: skip
+        bounds = np.append(low, np.zeros(2 * rows)), np.append(high, np.full(2 * rows, np.inf))
+        basis = (np.append(start[0], np.full(2 * rows, LOWER)), start[1])
+        found = None
+        # If the price is too low a technique without a capacity pays it for ever: no solution either.
+        for miss in _MISS:
+            paid = np.concatenate([cost, miss * each, miss * each])
+            found = solve_small(paid, wide, row_low, row_high, *bounds, basis, out_of_time=out_of_time)
+            if found is not None or out_of_time():
+                break
         if found is None:
             return None
         change, duals, columns_at, rows_at = found
