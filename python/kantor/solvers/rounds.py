@@ -37,9 +37,6 @@ _EXTRA_ITERATIONS = 20_000  # rounds after the first may take this and ten times
 _FAILED = (Status.INTERRUPTED, Status.NUMERICAL_ERROR)
 # Where the structure allows, a vertex is looked for from (tolerance, at most so many iterations).
 _COARSE = ((1e-3, 1_000), (1e-4, 4_000), (1e-5, 16_000))
-# With more goods than these the first of them is left out: iterations cost in proportion to the goods, the small
-# programs of the vertex search to the square of those in doubt, and a closer start has fewer.
-_MANY_GOODS = 50_000
 
 Polish = Callable[[PlanPoint, DualPoint, Callable[[], bool]], tuple[PlanPoint, DualPoint, bool]]
 
@@ -138,7 +135,7 @@ class LpRounds:
         """Approximate points of rising precision, each polished to a vertex and certified, until that settles it."""
         assert self.polish is not None
         answer: Answer | None = None
-        for tolerance, most in _COARSE if self.program.shape[0] <= _MANY_GOODS else _COARSE[1:]:
+        for tolerance, most in _COARSE:
             if tolerance < self.stopping.tolerance:
                 break
             answer = self._solve_lp(self.lp, tolerance, answer or self._warm(), most=most)
