@@ -36,7 +36,6 @@ _MOST_DOUBTS, _FEW_DOUBTS, _MOST_SHARE = 30_000, 2_000, 0.3
 # turns out too coarse.
 _DROP, _LEAST_DROP = 1e-3, 1e-6
 _FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
-_SLOW = 0.1  # of the last round's gap, or more, is slow progress
 _CHAIN = 40
 _CALM = 3
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
@@ -105,7 +104,7 @@ class Exchange:
         self._settle_state()
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
-        best, before, since, kept, gap = np.inf, np.inf, 0, self._point(), np.inf
+        best, since, kept, gap = np.inf, 0, self._point(), np.inf
         self.drop = _DROP
         most = min(_MOST_DOUBTS, max(_FEW_DOUBTS, _MOST_SHARE * self.n))
         for rounds in range(1, _MOST_ROUNDS + 1):
@@ -113,11 +112,10 @@ class Exchange:
             self._price()
             wrong, gap = self._wrong(), self._gap()
             since = 0 if gap < 0.5 * best else since + 1
-            # Coarse contents are to blame for slow progress only where the goods in doubt are the right ones.
+            # Coarse contents are to blame for no progress only where the goods in doubt are the right ones.
             few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
-            if few and gap > _SLOW * before:
+            if few and since >= (1 if self.drop == _DROP else 2):
                 self.drop = max(_LEAST_DROP, 0.1 * self.drop)
-            before = gap
             if gap < best:
                 best, kept = gap, self._point()
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
