@@ -9,6 +9,8 @@ import pytest
 import kantor as kt
 from kantor.errors import ProblemError
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 def three_regions(case):
     given = case["inputs"]

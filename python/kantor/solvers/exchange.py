@@ -30,12 +30,12 @@ from .small_program import BASIC, LOWER, UPPER, Found, Statuses, solve_small
 from .technology import Technology
 
 _MOST_ROUNDS = 40
-_MOST_DOUBTS = 30_000
+# With more goods in doubt than these the start was too far off: the most, and the larger of a number and a share.
+_MOST_DOUBTS, _FEW_DOUBTS, _MOST_SHARE = 30_000, 2_000, 0.3
 # Entries of z_k smaller than this share of a good's value are left out: the first share, and the last one when that
 # turns out too coarse.
 _DROP, _LEAST_DROP = 1e-3, 1e-6
 _FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
-_SLOW = 0.1  # of the last round's gap, or more, is slow progress
 _CHAIN = 40
 _CALM = 3
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
@@ -44,7 +44,11 @@ _SURPLUS = 3e-12  # of its output that a good's balance aims to leave over, for 
 _WEIGHT = 100.0  # of violated bounds in the estimated gap: a plan has to be repaired, a price only bounds
 _ENOUGH = 0.1  # the search ends when its own estimate of the gap is this share of the tolerance
 _MARGIN, _SHARE = 1e-11, 0.01  # of a bound that is left unused: at least this, and this share of the tolerance
-_MISS = 10.0  # price of missing a row of the small program, in multiples of its good's price or limit's rent
+_MISS = (
+    10.0,
+    1e3,
+    1e5,
+)  # prices of missing a row of the small program, in multiples of its good's price or limit's rent
 _MISSED = 1e-9  # of a row in the small program that counts as missed
 _PIVOTS, _MORE_PIVOTS = 3, 1000  # per row, and in any case, after which a small program is taken to have no solution
 _PATIENCE = 8  # rounds without a new best gap after which the search gives up
@@ -100,27 +104,28 @@ class Exchange:
         self._settle_state()
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
-        best, before, since, kept, gap = np.inf, np.inf, 0, self._point(), np.inf
+        best, since, kept, gap = np.inf, 0, self._point(), np.inf
         self.drop = _DROP
+        most = min(_MOST_DOUBTS, max(_FEW_DOUBTS, _MOST_SHARE * self.n))
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
             self._price()
             wrong, gap = self._wrong(), self._gap()
             since = 0 if gap < 0.5 * best else since + 1
-            # Coarse contents are to blame for slow progress only where the goods in doubt are the right ones.
+            # Coarse contents are to blame for no progress only where the goods in doubt are the right ones.
             few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
-            if few and gap > _SLOW * before:
+            if few and since >= (1 if self.drop == _DROP else 2):
                 self.drop = max(_LEAST_DROP, 0.1 * self.drop)
-            before = gap
             if gap < best:
                 best, kept = gap, self._point()
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
-            if gap <= self.enough:
+            # What exceeds a true capacity cannot be repaired where the good has no other technique.
+            if gap <= self.enough and (since > 1 or (self.x <= self.most).all()):
                 why, settled = f"{int(self.doubt.sum())} goods in doubt", True
                 break
             self.entries += wrong & ~self.doubt
             self.doubt |= wrong
-            if since > _PATIENCE or self.doubt.sum() > _MOST_DOUBTS or out_of_time():
+            if since > _PATIENCE or self.doubt.sum() > most or out_of_time():
                 why = f"{int(self.doubt.sum())} goods in doubt, an estimated gap of {best:.1e}"
                 break
             if not self._master(out_of_time):
@@ -297,17 +302,21 @@ class Exchange:
 
         So are the programs that follow, until no row is missed: HiGHS takes long to see that there is no solution.
         """
-        price = _MISS * np.maximum(np.abs(self.p[goods]), 1e-300) * self.size[goods]
-        rent = _MISS * np.maximum(self.rents, float(self.p @ self.demand) * max(self.t, 1e-3))
-        each = np.concatenate([price, rent])
+        size = np.maximum(self.size, _TRACE * float(self.size.mean()))[goods]
+        rent = np.maximum(self.rents, float(self.p @ self.demand) * max(self.t, 1e-3))
+        each = np.concatenate([np.maximum(np.abs(self.p[goods]), 1e-300) * size, rent])
         k, rows = cost.size, each.size
         eye = sp.eye_array(rows, format="csc")
         wide = sp.csc_array(sp.hstack([matrix, eye, -eye], format="csc"))
-        none, endless = np.zeros(2 * rows), np.full(2 * rows, np.inf)
-        found = solve_small(
-            np.concatenate([cost, each, each]), wide, row_low, row_high, np.append(low, none), np.append(high, endless),
-            (np.append(start[0], np.full(2 * rows, LOWER)), start[1]), out_of_time=out_of_time,
-        )  # fmt: skip
+        bounds = np.append(low, np.zeros(2 * rows)), np.append(high, np.full(2 * rows, np.inf))
+        basis = (np.append(start[0], np.full(2 * rows, LOWER)), start[1])
+        found = None
+        # If the price is too low a technique without a capacity pays it for ever: no solution either.
+        for miss in _MISS:
+            paid = np.concatenate([cost, miss * each, miss * each])
+            found = solve_small(paid, wide, row_low, row_high, *bounds, basis, out_of_time=out_of_time)
+            if found is not None or out_of_time():
+                break
         if found is None:
             return None
         change, duals, columns_at, rows_at = found

@@ -85,15 +85,14 @@ def solve_small(
     return np.asarray(solution.col_value), duals, status(found.col_status), status(found.row_status)
 
 
-def square(
-    start: Statuses, low: FloatArray, high: FloatArray, row_low: FloatArray, row_high: FloatArray
-) -> Statuses:
-    """A basis with as many entries as rows, from one that may have a few too many or too few; zero is the present point.
+def square(start: Statuses, low: FloatArray, high: FloatArray, row_low: FloatArray, row_high: FloatArray) -> Statuses:
+    """A basis with as many entries as rows, from one with a few too many or too few; zero is the present point.
 
     Those nearest to a bound leave it, and rows furthest from theirs enter. That it is singular then is for HiGHS to
     notice, which replaces columns by rows.
 
-    >>> columns, rows = square((np.array([1, 1]), np.array([0])), np.zeros(2), np.array([0.1, 9.0]), -np.ones(1), np.ones(1))
+    >>> low, high, one = np.array([-0.1, -8.0]), np.array([0.2, 9.0]), np.ones(1)
+    >>> columns, rows = square((np.array([1, 1]), np.array([0])), low, high, -one, one)
     >>> columns.tolist(), rows.tolist()
     ([0, 1], [0])
     """
