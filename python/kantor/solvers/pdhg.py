@@ -47,8 +47,8 @@ Progress = Callable[[dict[str, float]], Any]
 class Outcome:
     """How the loop ended; x, y scaled, on the host. ``ray`` is a certificate for the two infeasible statuses.
 
-    ``stalled``: further iterations on this program will not give an answer that is confirmed on the raw data. ``polished``: the
-    optimal point in the program's own units, where feasibility polishing found it.
+    ``stalled``: further iterations on this program will not give an answer that is confirmed on the raw data.
+    ``polished``: the optimal point in the program's own units, where feasibility polishing found it.
     """
 
     status: Status
