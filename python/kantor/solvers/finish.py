@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from .pdhg import Outcome
     from .run import PdhgRun
 
-_FIXED_WEIGHT = dict.fromkeys(
-    ("weight_proportional", "weight_integral", "weight_derivative", "weight_balance"), 0.0
-)  # fmt: skip
-
 
 def polishing_of(run: PdhgRun, scaled: ScaledProgram) -> Polishing | None:
     """The polishing of the loop that runs on ``scaled``, judged on the original; None where it is not wanted."""
@@ -38,10 +34,12 @@ def polishing_of(run: PdhgRun, scaled: ScaledProgram) -> Polishing | None:
         return x, y if rows is None else y[rows]
 
     def feasible(lp: LinearProgram, x: FloatArray, y: FloatArray, most: int) -> tuple[FloatArray, FloatArray, int]:
-        options = replace(run.options, polish=False, refine=False, detect_rays=False, initial_weight=1.0)
-        found = run.inner(lp, 0.5 * tolerance, most, replace(options, **_FIXED_WEIGHT), run.values).solve(
-            Start(x, y, None, given=True)
-        )
+        options = replace(
+            run.options, polish=False, refine=False, detect_rays=False, initial_weight=1.0, weight_proportional=0.0,
+            weight_integral=0.0, weight_derivative=0.0, weight_balance=0.0,
+        )  # fmt: skip
+        start = Start(x, y, None, given=True)
+        found = run.inner(lp, 0.5 * tolerance, most, options, run.values).solve(start)
         return found.x, found.y, found.info.iterations
 
     judge = lambda x, y: run.judge(x, run.settled.full_y(y, run.lp.shape[0]))  # noqa: E731

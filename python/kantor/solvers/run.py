@@ -153,8 +153,9 @@ class PdhgRun:
             left = None if limit is None else max(0, limit - done)
             outcome, scaled = self._attempt(start, most if left is None else min(left, most), options, inner)
             outcome = outcome if before is None else _after(before, outcome)
-            over = outcome.status is not Status.ITERATION_LIMIT or outcome.stalled or scaled is None
-            if over or (limit is not None and outcome.iterations >= limit):
+            if scaled is None or outcome.status is not Status.ITERATION_LIMIT or outcome.stalled:
+                return outcome, scaled
+            if limit is not None and outcome.iterations >= limit:
                 return outcome, scaled
             log = not scaled.log_scaled
             self.notes.append(f"{'logarithmic' if log else 'plain'} scaling after {outcome.iterations} iterations")
