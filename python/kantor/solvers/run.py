@@ -144,7 +144,9 @@ class PdhgRun:
     # ---- runs of the loop ----------------------------------------------------------------------------------------
     def _attempts(self, start: Start, limit: int | None) -> tuple[Outcome, ScaledProgram | None]:
         """One attempt; where its scaling was kantor's choice, others from where it stopped, under the other scaling."""
-        options, fixed = self.options, self.values is not None or self.extras.checkpoint is not None
+        options = self.options
+        # With presolve off the program stays as its maker scaled it, as the planning engine does, by values.
+        fixed = self.values is not None or self.extras.checkpoint is not None or self.extras.presolve is False
         if fixed or not self.linear or options.log_scaling is not None:
             return self._attempt(start, limit, options)
         most, inner, before = _SWITCH_SCALING, None, None
