@@ -267,7 +267,7 @@ class Pdhg:
         if polished is not None:
             return polished
         with self.clock.phase("check"):
-            if 0.0 < self.patience and residuals.worst <= self.patience:
+            if self.patience > 0.0 and residuals.worst <= self.patience:
                 return self._stalled("what is optimal here is not on the raw data", s.x_hat, s.y_hat)
             return self._infeasible() or self._limit(r)
 
