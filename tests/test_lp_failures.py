@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from kantor.data.technique_choice import technique_choice as generated_choice
 from kantor.errors import ProblemError
 from kantor.solvers.lp import solve_lp
 from kantor.solvers.options import PdhgOptions
 from kantor.solvers.problem import LinearProgram, SeparableTerms, TermKind
+from kantor.solvers.program import to_linear_program
 from kantor.solvers.solution import Solution, Status
 from kantor.solvers.verify import verify_lp
 
@@ -61,6 +63,33 @@ def test_units_of_goods_do_not_change_the_number_of_iterations(presolve):
         column = np.tile(goods, lp.shape[1] // goods.size)
         count = iterations(rescaled(lp, row, column), (values[0] / row, values[1] / column))
         assert abs(count - base) <= 0.05 * base
+
+
+def test_extreme_units_do_not_change_the_number_of_iterations_of_a_whole_solve():
+    """No values given: logarithmic scales make every lognormal(4) rescaling the same program, and are found wanted."""
+    lp, _, good_values = technique_choice()
+    techniques = lp.shape[1] // good_values.size
+    asked = solve_lp(lp, 1e-6, method="pdhg", options=PdhgOptions(log_scaling=True)).info.iterations
+    rng = np.random.default_rng(8)
+    for _ in range(3):
+        goods = np.exp(4.0 * rng.standard_normal(good_values.size))
+        row = np.append(goods, np.exp(4.0 * rng.standard_normal(lp.shape[0] - goods.size)))
+        other = rescaled(lp, row, np.tile(goods, techniques))
+        solution = solve_lp(other, 1e-6, method="pdhg")
+        assert solution.status is Status.OPTIMAL
+        assert verify_lp(other, solution).ok
+        assert abs(solution.info.iterations - asked) <= 0.05 * asked
+
+
+def test_the_units_of_a_plan_do_not_change_the_number_of_iterations():
+    base, wild = (
+        to_linear_program(generated_choice(60, resources=3, capacities=0.3, unit_spread=spread, seed=3).program)[0]
+        for spread in (0.0, 4.0)
+    )
+    first, second = (solve_lp(lp, 1e-6, method="planning") for lp in (base, wild))
+    assert verify_lp(wild, second).ok
+    assert abs(second.info.iterations - first.info.iterations) <= 0.05 * first.info.iterations
+    assert second.objective == pytest.approx(first.objective, rel=1e-5)
 
 
 @pytest.mark.parametrize("presolve", [False, True])

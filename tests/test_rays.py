@@ -62,7 +62,7 @@ def test_contradiction_among_bounds_and_equalities():
         assert_infeasible(lp, solve_lp(lp, backend="auto", iteration_limit=20_000))
 
 
-NETLIB = ["galenet", "woodinfe", "ex72a", "bgetam", "cplex1"]
+NETLIB = ["galenet", "woodinfe", "ex72a", "bgetam", "cplex1", "klein1"]
 
 
 @pytest.mark.parametrize("name", NETLIB)
@@ -73,6 +73,22 @@ def test_netlib_infeasible(name):
         pytest.skip(str(error))
     lp = read_mps(folder / f"{name}.mps.gz")
     assert_infeasible(lp, solve_lp(lp, iteration_limit=20_000))
+
+
+@pytest.mark.parametrize("name", ["galenet", "woodinfe", "bgetam"])
+def test_netlib_infeasible_in_extreme_units(name):
+    try:
+        folder = data_folder("netlib_infeasible")
+    except ProblemError as error:
+        pytest.skip(str(error))
+    lp, rng = read_mps(folder / f"{name}.mps.gz"), np.random.default_rng(4)
+    row, column = (np.exp2(np.rint(6.0 * rng.standard_normal(n))) for n in lp.shape)
+    other = LinearProgram(
+        lp.c / column, sp.diags_array(row) @ lp.K @ sp.diags_array(1.0 / column), lp.row_lower * row,
+        lp.row_upper * row, lp.lower * column, lp.upper * column,
+    )  # fmt: skip
+    for method in ("auto", "pdhg"):
+        assert_infeasible(other, solve_lp(other, method=method, iteration_limit=20_000))
 
 
 def test_unbounded_program_gives_a_direction():

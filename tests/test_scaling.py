@@ -9,7 +9,7 @@ from kantor.solvers import scaling
 from kantor.solvers.lp import solve_lp
 from kantor.solvers.options import PdhgOptions
 from kantor.solvers.problem import LinearProgram, SeparableTerms
-from kantor.solvers.scaling import equilibrate, scale_program
+from kantor.solvers.scaling import equilibrate, log_scales, scale_program, scaled_matrix
 from kantor.solvers.terms import value
 
 INF = np.inf
@@ -152,3 +152,24 @@ def test_values_and_projection_exclude_each_other():
     lp = LinearProgram(np.ones(2), np.eye(2), row_lower=np.ones(2))
     with pytest.raises(OptionError, match="value_scaling"):
         solve_lp(lp, value_scaling=(np.ones(2), np.ones(2)), projection=lambda x: x, backend="reference")
+
+
+def test_logarithmic_scales_are_the_least_squares_ones_in_any_units():
+    rng = np.random.default_rng(5)
+    K = sp.random_array((9, 14), density=0.4, rng=rng, format="csr")
+    K.data[:] = np.exp(rng.standard_normal(K.nnz))
+    K.data[3] = 0.0
+    wild = np.exp(9.0 * rng.standard_normal(9)), np.exp(9.0 * rng.standard_normal(14))
+    scaled = []
+    for row, column in ((np.ones(9), np.ones(14)), wild):
+        other = sp.csr_array(sp.diags_array(row) @ K @ sp.diags_array(1.0 / column))
+        scales = np.ones(9), np.ones(14)
+        log_scales(other, *scales)
+        scaled.append(sp.csr_array(scaled_matrix(other, *scales)))
+    np.testing.assert_allclose(scaled[1].data, scaled[0].data, rtol=1e-6)
+    logs = scaled[0].copy()
+    logs.eliminate_zeros()
+    logs.data = np.log(logs.data)
+    # Optimal: the logarithms sum to zero in every row and every column.
+    np.testing.assert_allclose(logs.sum(axis=1), 0.0, atol=1e-6)
+    np.testing.assert_allclose(logs.sum(axis=0), 0.0, atol=1e-6)

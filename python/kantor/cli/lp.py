@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def lp(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An MPS file, .mps or .mps.gz.", show_default=False)],
     tolerance: Annotated[float, typer.Option(help="Largest relative primal residual, dual residual and gap.")] = 1e-6,
-    method: Annotated[str, typer.Option(help="auto, pdhg, or highs for small programmes.")] = "auto",
+    method: Annotated[str, typer.Option(help="auto, planning, pdhg, or highs for small programmes.")] = "auto",
     backend: Annotated[str, typer.Option(help="auto, cuda, native, numba, reference or cupy.")] = "auto",
     time_limit: Annotated[float | None, typer.Option(help="Stop after this many seconds.", metavar="SECONDS")] = None,
     iteration_limit: Annotated[int | None, typer.Option(help="Stop after this many iterations.", metavar="N")] = None,

@@ -38,8 +38,9 @@ class PdhgOptions:
     check_every: iterations in a block, between two looks at residuals and restarts; >= 1.
     ruiz_iterations: passes of Ruiz' equilibration before Pock-Chambolle's; >= 0.
     log_scaling: whether scales that minimise the squared logarithms of the entries come before Ruiz' equilibration, see
-        :func:`kantor.solvers.scaling.log_scales`: the iterations are then the same in any units. None: where the entries
-        differ so much in size that units must be the reason. Not together with value_scaling, which does the same.
+        :func:`kantor.solvers.scaling.log_scales`: the iterations are then the same in any units. None: where entries
+        differ so much in size that units must be the reason; unless presolve=False is given, also in turn with the
+        plain scaling where one alone has not converged. Not together with value_scaling, which does the same.
     step_factor: eta = step_factor / ||K||_2, in (0, 1).
     norm_margin: the power iteration's estimate of ||K||_2 is raised by this share, for it comes from below; >= 0.
     norm_tolerance, norm_iterations: the power iteration stops when its estimate grows by less than this share.

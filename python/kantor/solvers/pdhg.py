@@ -47,8 +47,8 @@ Progress = Callable[[dict[str, float]], Any]
 class Outcome:
     """How the loop ended; x, y scaled, on the host. ``ray`` is a certificate for the two infeasible statuses.
 
-    ``stalled``: further iterations on this program will not give an answer that is confirmed on the raw data. ``polished``: the
-    optimal point in the program's own units, where feasibility polishing found it.
+    ``stalled``: further iterations on this program will not give an answer that is confirmed on the raw data.
+    ``polished``: the optimal point in the program's own units, where feasibility polishing found it.
     """
 
     status: Status
@@ -267,7 +267,7 @@ class Pdhg:
         if polished is not None:
             return polished
         with self.clock.phase("check"):
-            if max(residuals.worst, residuals.scaled) <= self.patience:
+            if self.patience > 0.0 and residuals.worst <= self.patience:
                 return self._stalled("what is optimal here is not on the raw data", s.x_hat, s.y_hat)
             return self._infeasible() or self._limit(r)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -36,7 +37,7 @@ class Correction:
     """``lp`` is the program of the correction of (x, y); its last columns are the slacks of the rows ``loose``."""
 
     lp: LinearProgram
-    loose: FloatArray
+    loose: Any
     primal: float
     dual: float
 

@@ -14,13 +14,12 @@ from .answer import answer
 from .checkpoint import Checkpoint, place_of
 from .clock import Clock, OutOfTime
 from .domain import refuse_unattained
+from .finish import polishing_of, refined, to_refine
 from .kkt import Kkt
 from .options import PdhgOptions, StoppingCriteria
 from .pdhg import Outcome, Pdhg
-from .polishing import Polishing
 from .presolve import MOST_NONZEROS, Presolved, presolve, unsuitable
 from .problem import FloatArray, LinearProgram
-from .refinement import CORRECTION, as_linear_program, refine
 from .scaling import ScaledProgram, check_values, scale_program
 from .settle import Settled
 from .solution import RAYS, Solution, SolveInfo, Status
@@ -86,8 +85,8 @@ class PdhgRun:
             outcome, scaled = self._attempts(start, self.stopping.iteration_limit)
             if self.reduced is not None and (outcome.stalled or outcome.status in (*RAYS, Status.NUMERICAL_ERROR)):
                 outcome, scaled = self._without_presolve(outcome, scaled, start)
-            if self._to_refine(outcome):
-                outcome, scaled = self._refine(outcome, scaled)
+            if to_refine(self, outcome):
+                outcome, scaled = refined(self, outcome, scaled)
         except OutOfTime:
             return self._unstarted(start, Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s were over before a start")
         except KeyboardInterrupt:
@@ -111,7 +110,7 @@ class PdhgRun:
             return False
         x = np.clip(start.x, self.lp.lower, self.lp.upper)
         y = np.clip(start.y, *multiplier_range(self.lp.row_lower, self.lp.row_upper))
-        return self._judge(x, y).within(self.stopping.tolerance)
+        return self.judge(x, y).within(self.stopping.tolerance)
 
     # ---- presolve ------------------------------------------------------------------------------------------------
     def _presolve(self) -> None:
@@ -133,7 +132,7 @@ class PdhgRun:
     ) -> tuple[Outcome, ScaledProgram | None]:
         """A ray of the reduced program, or its end, says nothing about the original: go on there."""
         if outcome.status not in RAYS:
-            x, y = self._unscale(scaled, outcome.x, outcome.y)
+            x, y = self.unscale(scaled, outcome.x, outcome.y)
             if np.isfinite(x).all() and np.isfinite(y).all():
                 start = Start(x, y, None, given=True)
         self.reduced = None
@@ -145,7 +144,9 @@ class PdhgRun:
     # ---- runs of the loop ----------------------------------------------------------------------------------------
     def _attempts(self, start: Start, limit: int | None) -> tuple[Outcome, ScaledProgram | None]:
         """One attempt; where its scaling was kantor's choice, others from where it stopped, under the other scaling."""
-        options, fixed = self.options, self.values is not None or self.extras.checkpoint is not None
+        options = self.options
+        # With presolve off the program stays as its maker scaled it, as the planning engine does, by values.
+        fixed = self.values is not None or self.extras.checkpoint is not None or self.extras.presolve is False
         if fixed or not self.linear or options.log_scaling is not None:
             return self._attempt(start, limit, options)
         most, inner, before = _SWITCH_SCALING, None, None
@@ -154,8 +155,9 @@ class PdhgRun:
             left = None if limit is None else max(0, limit - done)
             outcome, scaled = self._attempt(start, most if left is None else min(left, most), options, inner)
             outcome = outcome if before is None else _after(before, outcome)
-            over = outcome.status is not Status.ITERATION_LIMIT or outcome.stalled or scaled is None
-            if over or (limit is not None and outcome.iterations >= limit):
+            if scaled is None or outcome.status is not Status.ITERATION_LIMIT or outcome.stalled:
+                return outcome, scaled
+            if limit is not None and outcome.iterations >= limit:
                 return outcome, scaled
             log = not scaled.log_scaled
             self.notes.append(f"{'logarithmic' if log else 'plain'} scaling after {outcome.iterations} iterations")
@@ -170,14 +172,12 @@ class PdhgRun:
         target, clock, extras = self.rest if self.reduced is None else self.reduced.lp, self.clock, self.extras
         if self.reduced is not None and self.reduced.solved:
             empty = Outcome(Status.OPTIMAL, "presolve leaves nothing to decide", np.zeros(0), np.zeros(0))
-            if self._judge(*self._unscale(None, empty.x, empty.y)).within(self.first.tolerance):
+            if self.judge(*self.unscale(None, empty.x, empty.y)).within(self.first.tolerance):
                 return empty, None
             return replace(empty, status=Status.NUMERICAL_ERROR, why="what presolve found misses the tolerance"), None
         values = self.values if self.reduced is None else None
         with clock.phase("scaling"):
-            scaled = scale_program(
-                target, options, values, scale_columns=extras.projection is None, between=clock.look
-            )
+            scaled = scale_program(target, options, values, scale_columns=extras.projection is None, between=clock.look)
         with clock.phase("transfer"):
             if extras.projection is not None:
                 self.user_set = UserSet(self.backend, extras.projection, extras.support, scaled.scaling.primal, target)
@@ -192,96 +192,26 @@ class PdhgRun:
         loop = Pdhg(
             kkt, replace(self.first, iteration_limit=iteration_limit), options, clock,
             weight=start.weight or self.options.initial_weight,
-            confirm=lambda x, y: self._judge(*self._unscale(scaled, x, y)), on_progress=extras.on_progress,
+            confirm=lambda x, y: self.judge(*self.unscale(scaled, x, y)), on_progress=extras.on_progress,
             projection=None if self.user_set is None else self.user_set.project_scaled,
             in_user_sense=lambda value: sign * (value + offset), checkpoint=checkpoint,
             reach=1.0 if self.reduced is None else _PRESOLVED_REACH,
-            patience=0.0 if self.reduced is None else _PRESOLVED_PATIENCE, polishing=self._polishing(scaled),
+            patience=0.0 if self.reduced is None else _PRESOLVED_PATIENCE, polishing=polishing_of(self, scaled),
         )  # fmt: skip
         if inner is None:
             return loop.solve(*self._scaled_start(scaled, start)), scaled
         x, y = scaled.scaling.x_in(inner[0]), scaled.scaling.y_in(inner[1])
         return loop.solve(np.clip(x, scaled.lower, scaled.upper), y), scaled
 
-    # ---- feasibility polishing and refinement ------------------------------------------------------------------------
-    def _polishing(self, scaled: ScaledProgram) -> Polishing | None:
-        if not (self.options.polish and self.linear):
-            return None
-
-        def unscale(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-            x, y = self._unscale(scaled, x, y)
-            return x, y if self.settled.rows is None else y[self.settled.rows]
-
-        return Polishing(
-            self.rest, self.first.tolerance, unscale, self._feasible,
-            lambda x, y: self._judge(x, self.settled.full_y(y, self.lp.shape[0])),
-        )  # fmt: skip
-
-    def _feasible(
-        self, lp: LinearProgram, x: FloatArray, y: FloatArray, most: int
-    ) -> tuple[FloatArray, FloatArray, int]:
-        """Where a polishing program ends from (x, y) within ``most`` iterations; its weight stays as it is."""
-        fixed = dict.fromkeys(
-            ("weight_proportional", "weight_integral", "weight_derivative", "weight_balance"), 0.0
-        )  # fmt: skip
-        options = replace(self.options, polish=False, refine=False, detect_rays=False, initial_weight=1.0, **fixed)
-        found = self._inner(lp, 0.5 * self.first.tolerance, most, options, self.extras.value_scaling is not None).solve(
-            Start(x, y, None, given=True)
-        )
-        return found.x, found.y, found.info.iterations
-
-    def _inner(
-        self, lp: LinearProgram, tolerance: float, most: int | None, options: PdhgOptions, valued: bool
+    def inner(
+        self, lp: LinearProgram, tolerance: float, most: int | None, options: PdhgOptions, values: Any = None
     ) -> PdhgRun:
-        """A run on another program with the same rows and columns as what is left, within the same limits."""
+        """A run without presolve on another program, on this backend and within this run's time."""
         left = self.clock.left()
         left = None if left is None else max(left, 1e-3)
-        return PdhgRun(
-            lp, Settled(lp, None, np.zeros(lp.shape[1])), StoppingCriteria(
-                tolerance=min(tolerance, 0.5), iteration_limit=most, time_limit_s=left
-            ), options, Clock(left), self.backend, Extras(presolve=False, value_scaling=self.values if valued else None),
-        )  # fmt: skip
-
-    def _to_refine(self, outcome: Outcome) -> bool:
-        """Whether what the iterations left is to be corrected."""
-        if not self.linear or self.options.refine is False or outcome.polished is not None and self.first is self.stopping:
-            return False
-        return outcome.stalled or (outcome.status is Status.OPTIMAL and self.first is not self.stopping)
-
-    def _refine(self, outcome: Outcome, scaled: ScaledProgram | None) -> tuple[Outcome, ScaledProgram]:
-        """The point corrected until it meets the tolerance; the correction is of the program before presolve."""
-        x, y = outcome.polished or self._unscale(scaled, outcome.x, outcome.y)
-        y = y if self.settled.rows is None or y.size == self.rest.shape[0] else y[self.settled.rows]
-        self.reduced = None
-        whole = scale_program(self.rest, self.options, self.values, between=self.clock.look)
-        lp, s, products = as_linear_program(whole), whole.scaling, 0
-        options = replace(self.options, polish=False, refine=False, detect_rays=False)
-
-        def correct(program: LinearProgram) -> tuple[FloatArray, FloatArray] | None:
-            nonlocal products
-            limit = self.stopping.iteration_limit
-            most = None if limit is None else max(0, limit - outcome.iterations)
-            if most == 0 or self.clock.expired():
-                return None
-            found = self._inner(program, CORRECTION, most, options, False).solve(warm_start_of(program, None))
-            outcome.iterations += found.info.iterations
-            outcome.products += found.info.products
-            return found.x, found.y
-
-        with self.clock.phase("refinement"):
-            x, y, rounds, worst = refine(
-                lp, s.x_in(x), s.y_in(y), lambda x, y: self._judge(*self._unscale(whole, x, y)),
-                self.stopping.tolerance, correct,
-            )  # fmt: skip
-        self.notes.append(f"refinement: {rounds} corrections, largest residual {worst[0]:.1e} to {worst[-1]:.1e}")
-        outcome.x, outcome.y, outcome.polished = x, y, None
-        if worst[-1] <= self.stopping.tolerance:
-            outcome.status, outcome.why, outcome.stalled = Status.OPTIMAL, "", False
-        elif outcome.status is Status.OPTIMAL:
-            outcome.status, outcome.why = Status.ITERATION_LIMIT, "refinement gained no more; the best point so far"
-            if self.clock.expired():
-                outcome.status, outcome.why = Status.TIME_LIMIT, "the time is over; the best point so far"
-        return outcome, whole
+        stopping = StoppingCriteria(tolerance=min(tolerance, 0.5), iteration_limit=most, time_limit_s=left)
+        whole, extras = Settled(lp, None, np.zeros(lp.shape[1])), Extras(presolve=False, value_scaling=values)
+        return PdhgRun(lp, whole, stopping, options, Clock(left), self.backend, extras)
 
     def _scaled_start(self, scaled: ScaledProgram, start: Start) -> tuple[FloatArray, FloatArray]:
         """The start in scaled units, inside the bounds (or the user's set) and the signs of the rows."""
@@ -297,7 +227,7 @@ class PdhgRun:
         y = np.clip(y, *multiplier_range(target.row_lower, target.row_upper))
         return np.clip(s.x_in(x), scaled.lower, scaled.upper), s.y_in(y)
 
-    def _unscale(self, scaled: ScaledProgram | None, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def unscale(self, scaled: ScaledProgram | None, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The point of the original program; ``scaled`` None: x, y are in the units of what presolve left."""
         target = self.rest if self.reduced is None else self.reduced.lp
         if scaled is not None:
@@ -308,15 +238,20 @@ class PdhgRun:
             x, y = self.reduced.finish(x, y)
         return x, self.settled.full_y(y, self.lp.shape[0])
 
-    def _judge(self, x: FloatArray, y: FloatArray) -> Residuals:
+    def point(self, scaled: ScaledProgram | None, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
+        """Where a run of the loop ended, in the original program."""
+        if outcome.polished is None:
+            return self.unscale(scaled, outcome.x, outcome.y)
+        return outcome.polished[0], self.settled.full_y(outcome.polished[1], self.lp.shape[0])
+
+    def judge(self, x: FloatArray, y: FloatArray) -> Residuals:
+        """Residuals of a point of the original program."""
         return residuals(self.lp, x, y) if self.user_set is None else self.user_set.residuals(x, y)
 
     # ---- answers -------------------------------------------------------------------------------------------------
     def _package(self, scaled: ScaledProgram | None, outcome: Outcome) -> Solution:
-        if outcome.polished is None:
-            x, y = self._unscale(scaled, outcome.x, outcome.y)
-        else:
-            x, y = outcome.polished[0], self.settled.full_y(outcome.polished[1], self.lp.shape[0])
+        x, y = self.point(scaled, outcome)
+        if outcome.polished is not None:
             self.notes.append("feasibility polishing")
         info = SolveInfo(
             method="pdhg",
@@ -342,7 +277,7 @@ class PdhgRun:
         info.notes += self.notes
         if self.user_set is not None and not self.user_set.certified:
             info.notes.append("no support function given: dual_objective is an estimate, not a bound")
-        return answer(self.lp, status, x, y, self._judge(x, y), info, self.stopping, self.clock)
+        return answer(self.lp, status, x, y, self.judge(x, y), info, self.stopping, self.clock)
 
     def _unbounded_or_infeasible(self, solution: Solution) -> Solution:
         """A recession direction shows that no dual feasible point exists; see whether a feasible point exists at all.

@@ -186,10 +186,10 @@ def log_scales(K: Any, row: FloatArray, column: FloatArray, between: Callable[[]
         if rz <= stop:
             break
         between()
-        Sp = times(p)
-        alpha = rz / float(p @ Sp)
+        image = times(p)
+        alpha = rz / float(p @ image)
         v += alpha * p
-        r -= alpha * Sp
+        r -= alpha * image
         z = r / in_column
         rz, before = float(r @ z), rz
         p = z + rz / before * p
