@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,7 @@ def stacked_labels(blocks: Sequence[Block], names: Sequence[Any]) -> pd.MultiInd
         used, compact = np.unique(np.concatenate(by_block) if by_block else np.zeros(0, int), return_inverse=True)
         levels.append(level_values[used].infer_objects())
         codes.append(compact)
-    return pd.MultiIndex(levels=levels, codes=codes, names=list(names))
+    return pd.MultiIndex(levels=levels, codes=cast(Any, codes), names=list(names))
 
 
 def _index(labels: Sequence[Any]) -> pd.Index:
@@ -76,10 +76,13 @@ def stacked_matrix(parts: Sequence[Placed], shape: tuple[int, int]) -> sp.csr_ar
         where: Any = slice(int(pointer[row]), int(pointer[row]) + matrix.nnz)
         if not ((free[rows] == starts).all() and (starts + length == ends).all()):  # other blocks share these rows
             where = np.repeat(free[rows] - matrix.indptr[:-1], length) + np.arange(matrix.nnz)
-        indices[where] = matrix.indices if column == 0 else matrix.indices + kind(column)
+        if isinstance(where, slice):
+            np.add(matrix.indices, column, out=indices[where], casting="same_kind")
+        else:
+            indices[where] = matrix.indices + kind(column)
         data[where] = matrix.data
         free[rows] += length
-    together = sp.csr_array((data, indices, pointer.astype(kind)), shape=shape)
+    together: sp.csr_array = sp.csr_array((data, indices, pointer.astype(kind)), shape=shape)
     if not together.has_canonical_format:
         together.sum_duplicates()
     return together
