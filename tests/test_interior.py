@@ -44,10 +44,11 @@ def test_the_same_answer_as_the_simplex_method(years: int) -> None:
 
 
 def test_it_is_chosen_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small programs are not given to it; a program of its size, a little enlarged in name, is."""
+    """Small programs are not given to it; where the limits of its size are lowered, this one is."""
     plan = world()
     assert "interior" not in plan.solve(1e-6).info.method
     monkeypatch.setattr(interior, "FEWEST_NONZEROS", 1)
+    monkeypatch.setattr(interior, "_WIDE", 1)
     result = plan.solve(1e-6)
     assert result.certified
     assert result.info.method == "interior"
@@ -56,6 +57,7 @@ def test_it_is_chosen_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_it_leaves_open_is_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped after two iterations its point is the start of the first-order method."""
     monkeypatch.setattr(interior, "FEWEST_NONZEROS", 1)
+    monkeypatch.setattr(interior, "_WIDE", 1)
     monkeypatch.setattr(interior, "_MOST_ITERATIONS", 2)
     result = world().solve(1e-5)
     assert result.certified
