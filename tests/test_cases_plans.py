@@ -146,6 +146,67 @@ def test_above_the_carbon_cap_there_is_no_plan(case: Case) -> None:
     check(data, "least_total_excess", excess, data["expected"]["demand 2.6"]["least_total_excess"])
 
 
+# ---- transport, cutting, whole plants ------------------------------------------------------------------------
+def test_dantzig_transport(case: Case) -> None:
+    """A plant is a region with a limited supply; a shipment is a technique that turns its cases into a market's."""
+    data = case("dantzig_transport")
+    inputs, expected = data["inputs"], data["expected"]
+    plants, markets = inputs["supply_points"], inputs["demand_points"]
+    pairs = [(i, j) for i in range(len(plants)) for j in range(len(markets))]
+    use = np.zeros((len(plants) + 1, len(pairs)))
+    for k, (i, j) in enumerate(pairs):
+        use[0, k], use[1 + i, k] = inputs["cost_per_unit_distance"] * inputs["distance"][i][j], 1.0
+    eco = Economy.from_arrays(
+        input=np.zeros((len(markets), len(pairs))),
+        output=np.array([[float(j == market) for _, j in pairs] for market in range(len(markets))]),
+        intensities=use,
+        products=markets,
+        techniques=[f"{plants[i]} to {markets[j]}" for i, j in pairs],
+        indicators=["cost", *(f"cases from {plant}" for plant in plants)],
+    )
+    limits = {f"cases from {plant}": float(b) for plant, b in zip(plants, inputs["supply"], strict=True)}
+    result = Plan(eco, np.array(inputs["demand"], float), MinimiseUse("cost"), limits=limits).solve(TIGHT)
+    assert result.status is Status.OPTIMAL
+    check(data, "objective", result.objective, expected["objective"])
+    check(data, "demand_prices", result.prices, expected["demand_prices"])
+    check(data, "supply_rents", result.rents, expected["supply_rents"])
+
+
+def test_cutting_sheets(case: Case) -> None:
+    """A pattern is a joint technique; the pieces must come out exactly, so no more may be made than are wanted."""
+    data = case("cutting_sheets")
+    inputs, expected = data["inputs"], data["expected"]
+    pieces = np.array(inputs["rows"], float)
+    eco = Economy.from_arrays(
+        input=np.zeros_like(pieces),
+        output=pieces,
+        intensities=np.vstack([inputs["cost"], pieces]),
+        products=["A", "B"],
+        techniques=inputs["variables"],
+        indicators=["sheets", "pieces A", "pieces B"],
+    )
+    limits = {f"pieces {name}": float(b) for name, b in zip("AB", inputs["row_upper"], strict=True)}
+    result = Plan(eco, np.array(inputs["row_lower"], float), MinimiseUse("sheets"), limits=limits).solve(TIGHT)
+    assert result.status is Status.OPTIMAL
+    check(data, "objective", result.objective, expected["relaxed_objective"])
+    np.testing.assert_allclose(result.activity, expected["activity"], atol=1e-4)
+
+
+@pytest.mark.parametrize("scenario", ["concrete 1500", "concrete 1400"])
+def test_whole_plants_if_they_could_be_shared(case: Case, scenario: str) -> None:
+    """kantor plans with divisible techniques: the relaxation of the published case."""
+    data = case("whole_plants")
+    inputs = data["inputs"] | data["scenarios"][scenario]
+    eco = Economy.from_arrays(
+        input=np.zeros((1, 1)), output=[[inputs["cost"][0]]], intensities=np.array(inputs["rows"], float),
+        products=["cement"], techniques=inputs["variables"], indicators=["concrete", "steel"],
+    )  # fmt: skip
+    limits = dict(zip(["concrete", "steel"], map(float, inputs["row_upper"]), strict=True))
+    result = Plan(eco, [1.0], MaxScale(), limits=limits).solve(TIGHT)
+    assert result.status is Status.OPTIMAL
+    check(data, "relaxed_objective", result.objective, data["expected"][scenario]["relaxed_objective"])
+
+
 # ---- joint production ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("basket", ["(8, 7)", "(5, 2)", "wage basket (3, 5)"])
 def test_least_labour_under_joint_production(case: Case, basket: str) -> None:

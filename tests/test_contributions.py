@@ -1,4 +1,4 @@
-"""Answers of a plan: who uses what, what is embodied, what targets cost; identities, and perturbation of every bound."""
+"""Answers of a plan: who uses what, what is embodied, what targets cost; identities, and every bound perturbed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_one_more_unit_changes_the_optimum_as_it_says(objective: Any) -> None:
 def test_weights_of_a_scale_are_in_the_cost_of_a_target() -> None:
     objective = kt.MaxScale(weights={"bread": 2.0})
     result, step = plan(objective).solve(1e-11), 1e-4
-    moved = plan(objective, TARGETS + [0.0, 0.0, step])
+    moved = plan(objective, TARGETS + step * np.eye(3)[2])
     cost = result.opportunity_costs()["one_more_unit"]["bread"]
     assert change(result, moved) == pytest.approx(step * cost, rel=1e-3)
 

@@ -23,6 +23,7 @@ def test_what_would_make_it_worth_running() -> None:
     row = table.loc["steam"]
     assert row["loss"] == pytest.approx(3.0 * 2.0 + 1.0 - 4.0, rel=1e-6)
     assert (row["largest"], row["coefficient"]) == ("coal", 3.0)
+    assert row["words"] == "worth running once coal falls from 3 to 1.5 per unit"
     assert row["must_fall_to"] == pytest.approx(1.5, rel=1e-6)
     assert plan(row["must_fall_to"] * 0.99).solve(1e-9).activity["steam"] == pytest.approx(10.0, rel=1e-6)
     assert plan(row["must_fall_to"] * 1.01).solve(1e-9).activity["steam"] == pytest.approx(0.0, abs=1e-6)

@@ -135,3 +135,34 @@ def test_regions_must_fit():
     other = kt.Economy.from_iot(A=[[0.1]], Y=[1.0], labels=["s0"])
     with pytest.raises(ProblemError, match="its products differ"):
         kt.join_regions({**regions, "X": other}, kt.Trade())
+
+
+def lands() -> tuple[dict[str, kt.Economy], pd.Series]:
+    """Two regions; the south makes cloth with a third of the labour."""
+    names = ["grain", "cloth"]
+    make = lambda hours: kt.Economy.from_arrays(  # noqa: E731
+        input=np.array([[0.1, 0.2], [0.0, 0.1]]), intensities=[hours], products=names, indicators=["hours"],
+        demand=[10.0, 10.0],
+    )  # fmt: skip
+    return {"north": make([1.0, 3.0]), "south": make([1.0, 1.0])}, pd.Series({"cloth": 0.25})
+
+
+def test_a_least_share_is_made_at_home():
+    """The north would make no cloth; it must make a quarter of what it has, and no more than that."""
+    regions, share = lands()
+    free = kt.Plan(kt.join_regions(regions, kt.Trade()), objective=kt.MinimiseUse("hours")).solve(1e-9)
+    assert free.activity["north", "cloth"] == pytest.approx(0.0, abs=1e-6)
+    world = kt.join_regions(regions, kt.Trade(home_share={"north": share}))
+    assert world.products.tolist()[-1] == ("north", "home share of cloth")
+    bound = kt.Plan(world, objective=kt.MinimiseUse("hours")).solve(1e-9)
+    made, brought = bound.activity["north", "cloth"], bound.activity["north", "cloth from south"]
+    assert made == pytest.approx(0.25 * (made + brought), rel=1e-6)
+    assert brought > 1.0
+    assert bound.objective > free.objective * 1.01
+    closed = kt.join_regions(regions, kt.Trade(home_share=1.0))
+    everything = kt.Plan(closed, objective=kt.MinimiseUse("hours")).solve(1e-9)
+    alone = kt.Plan(kt.join_regions(regions), objective=kt.MinimiseUse("hours")).solve(1e-9)
+    assert everything.objective == pytest.approx(alone.objective, rel=1e-7), "all at home is autarky"
+    for wrong, words in (({"north": 1.5}, "'grain' is 1.5, expected <= 1"), ({"east": 0.5}, "'east' is none")):
+        with pytest.raises(ProblemError, match=words):
+            kt.join_regions(regions, kt.Trade(home_share=wrong))

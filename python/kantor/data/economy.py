@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -350,6 +350,12 @@ class Economy:
         from .technique import add_technique
 
         return add_technique(self, product, name, inputs, intensities, **options)
+
+    def with_indicator(self, name: str, of: Mapping[str, float], unit: str = "") -> Economy:
+        """A copy with one more indicator, a weighted sum of others (kantor.data.indicators.add_indicator)."""
+        from .indicators import add_indicator
+
+        return add_indicator(self, name, of, unit)
 
     def with_capacities(self, capacities: Any) -> Economy:
         """A copy with upper bounds on the activity of the techniques named in a Series or dict; others keep theirs."""

@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..solvers.problem import FloatArray
+from .stacking import Block, stacked_labels, stacked_matrix
 
 # (first row, matrix): the matrix stands in the rows from there on.
 Part = tuple[int, Any]
@@ -22,7 +23,7 @@ class Columns:
 
     n_goods: int
     n_indicators: int
-    labels: list[list[tuple[Any, ...]]] = field(default_factory=list)
+    labels: list[Block] = field(default_factory=list)
     outputs: list[tuple[int, int, Any]] = field(default_factory=list)
     inputs: list[tuple[int, int, Any]] = field(default_factory=list)
     uses: list[tuple[int, int, Any]] = field(default_factory=list)
@@ -32,22 +33,23 @@ class Columns:
 
     def add(
         self,
-        labels: Sequence[tuple[Any, ...]],
+        labels: pd.Index | Sequence[Any],
         *,
         output: Sequence[Part] = (),
         input: Sequence[Part] = (),
         use: Sequence[Part] = (),
         capacity: Any = np.inf,
         activity: Any = 0.0,
+        prefix: tuple[Any, ...] = (),
     ) -> int:
-        """Append k techniques; each part is a matrix of k columns. Returns the number of the first of them."""
+        """Append k techniques (*prefix, *label), each part a matrix of k columns. Returns the number of the first."""
         k, first = len(labels), self.count
         for parts, kept in ((output, self.outputs), (input, self.inputs), (use, self.uses)):
             for row, matrix in parts:
                 if matrix.shape[1] != k:
                     raise ValueError(f"a part has {matrix.shape[1]} columns for {k} techniques")
                 kept.append((row, first, matrix))
-        self.labels.append(list(labels))
+        self.labels.append(Block(prefix, labels))
         self.capacities.append(np.broadcast_to(np.asarray(capacity, np.float64), (k,)))
         self.activities.append(np.broadcast_to(np.asarray(activity, np.float64), (k,)))
         self.count += k
@@ -55,19 +57,19 @@ class Columns:
 
     def techniques(self, names: Sequence[str]) -> pd.MultiIndex:
         """The labels of all techniques."""
-        return pd.MultiIndex.from_tuples([label for block in self.labels for label in block], names=list(names))
+        return stacked_labels(self.labels, names)
 
     def output(self) -> sp.csr_array:
         """(goods, techniques): what a unit of each technique makes."""
-        return _assemble(self.outputs, (self.n_goods, self.count))
+        return stacked_matrix(self.outputs, (self.n_goods, self.count))
 
     def input(self) -> sp.csr_array:
         """(goods, techniques): what it uses up."""
-        return _assemble(self.inputs, (self.n_goods, self.count))
+        return stacked_matrix(self.inputs, (self.n_goods, self.count))
 
     def use(self) -> sp.csr_array:
         """(indicators, techniques)."""
-        return _assemble(self.uses, (self.n_indicators, self.count))
+        return stacked_matrix(self.uses, (self.n_indicators, self.count))
 
     def capacity(self) -> FloatArray:
         """(techniques,) upper bounds on activity."""
@@ -76,16 +78,3 @@ class Columns:
     def activity(self) -> FloatArray:
         """(techniques,) observed activity."""
         return np.concatenate(self.activities)
-
-
-def _assemble(parts: list[tuple[int, int, Any]], shape: tuple[int, int]) -> sp.csr_array:
-    rows, columns, values = [], [], []
-    for row, column, matrix in parts:
-        entries = sp.coo_array(matrix)
-        rows.append(entries.row.astype(np.int64) + row)
-        columns.append(entries.col.astype(np.int64) + column)
-        values.append(entries.data)
-    if not parts:
-        return sp.csr_array(shape)
-    together = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    return sp.csr_array(sp.coo_array(together, shape=shape))

@@ -18,7 +18,6 @@ leave     what must stand or be in stock at the end, least         (exactly once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +31,7 @@ from ..solvers.problem import FloatArray
 from .capital import CapitalArrays, StorageArrays
 from .columns import Columns, Part
 from .horizon import Horizon
+from .stacking import Block, stacked_labels
 
 OBLIGATIONS = "obligations"
 LEVELS = ("year", "account")
@@ -101,28 +101,19 @@ class _Timeline:
                 count += len(at)
         return _Rows(goods, assets, single, count)
 
-    def _labels(self, year: int, word: str, labels: Sequence[Any] | pd.Index) -> list[tuple[Any, ...]]:
-        """(year, word, *label), padded to the same number of levels."""
-        out = []
-        for label in labels:
-            parts = label if isinstance(label, tuple) else (label,)
-            out.append((year, word, *(("",) * (self.levels - len(parts))), *parts))
-        return out
-
     def _products(self) -> pd.MultiIndex:
-        labels: list[tuple[Any, ...]] = []
-        for year in self.rows.goods:
-            labels += self._labels(year, "product", self.eco.products)
+        labels = [Block((year, "product"), self.eco.products) for year in self.rows.goods]
         for year in self.rows.assets:
             assert self.capital is not None
-            labels += self._labels(year, "capital", self.capital.assets)
+            labels.append(Block((year, "capital"), self.capital.assets))
+        bound = {which: self.eco.techniques[at] for which, (at, _) in self.rates.items()}
         for k, year in enumerate(self.years):
-            for which, (at, _) in self.rates.items():
-                labels += self._labels(year, which, self.eco.techniques[at])
-            labels += self._labels(year, "minimum", self.eco.techniques[np.flatnonzero(self.least[k])])
+            for which in self.rates:
+                labels.append(Block((year, which), bound[which]))
+            labels.append(Block((year, "minimum"), self.eco.techniques[np.flatnonzero(self.least[k])]))
         names = [name or f"label {k}" for k, name in enumerate(self.eco.products.names)]
         names = [f"label {k}" for k in range(self.levels - len(names))] + names
-        return pd.MultiIndex.from_tuples(labels, names=[*LEVELS, *names])
+        return stacked_labels(labels, [*LEVELS, *names])
 
     # ---- columns ---------------------------------------------------------------------------------------------------
     def build(self) -> Economy:
@@ -162,7 +153,8 @@ class _Timeline:
         least = np.flatnonzero(self.least[k])
         output.append((self.rows.single["minimum", year], _pick(least, np.ones(len(least)), m)))
         columns.add(
-            self._labels(year, "run", eco.techniques),
+            eco.techniques,
+            prefix=(year, "run"),
             output=output,
             input=needs,
             use=self._effort(year, eco.intensity_matrix),
@@ -179,7 +171,8 @@ class _Timeline:
             if any(used - lead not in self.years for lead in capital.intensities):
                 continue
             columns.add(
-                self._labels(used - capital.gestation, "invest", capital.assets),
+                capital.assets,
+                prefix=(used - capital.gestation, "invest"),
                 output=[
                     (row, sp.diags_array(survival ** (year - used)))
                     for year, row in self.rows.assets.items()
@@ -191,10 +184,12 @@ class _Timeline:
 
     def _store(self, columns: Columns, storage: StorageArrays) -> None:
         n, at = self.eco.n_goods, storage.at
+        stored = self.eco.products[at]
         for year, row in self.rows.goods.items():
             if year != self.years[-1]:
                 columns.add(
-                    self._labels(year, "store", self.eco.products[at]),
+                    stored,
+                    prefix=(year, "store"),
                     output=[(self.rows.goods[year + 1], _pick(at, 1.0 - storage.loss, n, rows=True))],
                     input=[(row, _pick(at, np.ones(len(at)), n, rows=True))],
                 )
@@ -212,7 +207,7 @@ class _Timeline:
         at, rate = self.rates["rise"]
         made.append((self.rows.single["rise", self.years[0]], _column((1.0 + rate) * self.base[at])))
         if any(part.count_nonzero() for _, part in made):
-            columns.add(self._labels(self.years[0], "inherit", [""]), output=made, capacity=1.0, activity=1.0)
+            columns.add([""], prefix=(self.years[0], "inherit"), output=made, capacity=1.0, activity=1.0)
 
     def _leave(self, columns: Columns) -> bool:
         owed: list[Part] = []
@@ -231,7 +226,7 @@ class _Timeline:
             return False
         last = columns.n_indicators - 1
         one = sp.csr_array(np.ones((1, 1)))
-        columns.add(self._labels(self.years[-1], "leave", [""]), input=owed, use=[(last, one)], activity=1.0)
+        columns.add([""], prefix=(self.years[-1], "leave"), input=owed, use=[(last, one)], activity=1.0)
         return True
 
     # ---- the economy -----------------------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ class Trade:
     prices : Series over products, or 1: values at which net imports are counted
     observed : Series with index (from, to, product): shipments of the base year
     observed_only : only shipments that were observed are possible
+    home_share : least share of what a region has of a product, made or brought in, that it makes itself, in [0, 1]: a
+        number for all regions, or region -> number or Series over products; regions and products left out have none
 
     Every economy joined gets the indicator "net imports in REGION", in units of ``prices``: a limit of zero on it asks
     for balanced trade, any other number is a debt or surplus limit.
@@ -54,6 +56,7 @@ class Trade:
     prices: float | pd.Series = 1.0
     observed: pd.Series | None = None
     observed_only: bool = False
+    home_share: float | Mapping[str, float | pd.Series] = 0.0
 
 
 def join_regions(regions: Mapping[str, Economy], trade: Trade | None = None, name: str = "world") -> Economy:
@@ -94,19 +97,23 @@ class _World:
                 raise ProblemError(f"regions[{region!r}]: labels have several levels, expected plain product names")
         self.first, self.n = first, first.n_goods
         self.at = {region: k for k, region in enumerate(regions)}
-        self.products = pd.MultiIndex.from_product([list(regions), first.products], names=["region", "product"])
+        self.share = self._home_shares(trade)
+        labels = [*pd.MultiIndex.from_product([list(regions), first.products])]
+        names = list(regions)
+        labels += [(names[r], f"home share of {show(first.products[i])}") for r, i in np.argwhere(self.share > 0.0)]
+        self.products = pd.MultiIndex.from_tuples(labels, names=["region", "product"])
 
     def build(self) -> Economy:
         """Production of every region, then the shipments."""
         base = list(self.first.indicators)
         count = len(self.regions)
         extra = count if self.trade is not None else 0
-        columns = Columns(self.n * count, len(base) * (1 + count) + extra)
+        columns = Columns(len(self.products), len(base) * (1 + count) + extra)
         for region, eco in self.regions.items():
             row, use = self.at[region] * self.n, eco.intensity_matrix
             columns.add(
                 [(region, label) for label in eco.techniques],
-                output=[(row, eco.output_coefficients)],
+                output=[(row, eco.output_coefficients), self._own(region, eco.output_coefficients)],
                 input=[(row, eco.input_coefficients)],
                 use=[(0, use), (len(base) * (1 + self.at[region]), use)] if base else [],
                 capacity=np.inf if eco.capacities is None else eco.capacities.to_numpy(),
@@ -137,11 +144,42 @@ class _World:
             columns.add(
                 [(target, f"{show(self.first.products[i])} from {source}") for i in at],
                 output=[(self.at[target] * self.n, one)],
-                input=[(self.at[source] * self.n, needs)],
+                input=[(self.at[source] * self.n, needs), self._brought_in(target, one)],
                 use=[(balance + self.at[target], worth), (balance + self.at[source], -worth)],
                 capacity=self._limit(trade, source, target)[at],
                 activity=flow[at],
             )
+
+    # ---- least shares made at home ------------------------------------------------------------------------------
+    # What a region makes of a product counts 1 - share, what it brings in uses up share: (1 - s) made >= s imported.
+    def _home_shares(self, trade: Trade | None) -> FloatArray:
+        """(regions, products)."""
+        given = {} if trade is None else trade.home_share
+        if not isinstance(given, Mapping):
+            given = dict.fromkeys(self.regions, given)
+        share = np.zeros((len(self.regions), self.n))
+        for region, value in given.items():
+            share[self.at[self._region(region, "home share")]] = self._vector(value, f"home share of {region!r}", 0.0)
+        if (share > 1.0).any():
+            r, i = np.argwhere(share > 1.0)[0]
+            name = show(self.first.products[i])
+            raise ProblemError(
+                f"home share of {list(self.regions)[r]!r}: {name!r} is {float(share[r, i])!r}, expected <= 1"
+            )
+        return share
+
+    def _counted(self, region: str) -> tuple[int, np.ndarray[Any, np.dtype[np.intp]]]:
+        """The first of the rows of a region's shares, and the products they are about."""
+        r = self.at[region]
+        return self.n * len(self.regions) + int((self.share[:r] > 0.0).sum()), np.flatnonzero(self.share[r] > 0.0)
+
+    def _own(self, region: str, output: sp.csr_array) -> tuple[int, sp.csr_array]:
+        first, goods = self._counted(region)
+        return first, sp.csr_array(sp.diags_array(1.0 - self.share[self.at[region], goods]) @ output[goods])
+
+    def _brought_in(self, region: str, one: sp.csr_array) -> tuple[int, sp.csr_array]:
+        first, goods = self._counted(region)
+        return first, sp.csr_array(sp.diags_array(self.share[self.at[region], goods]) @ one[goods])
 
     def _goods(self, trade: Trade) -> np.ndarray[Any, np.dtype[np.intp]]:
         if isinstance(trade.goods, str) and trade.goods == "all":
@@ -251,9 +289,9 @@ class _World:
         )
 
     def _stacked(self, field: str) -> pd.Series:
-        return pd.Series(
-            np.concatenate([getattr(eco, field).to_numpy() for eco in self.regions.values()]), self.products
-        )
+        values = np.concatenate([getattr(eco, field).to_numpy() for eco in self.regions.values()])
+        shared = values[: self.n][np.argwhere(self.share > 0.0)[:, 1]]
+        return pd.Series(np.concatenate([values, shared]), self.products)
 
     def _demand(self) -> pd.DataFrame:
         """Final demand by (region, category): what a region demands of its own supply of each product."""

@@ -123,6 +123,13 @@ class RegionsTable(_Table):
     economies: dict[str, str] | None = None
 
 
+class IndicatorTable(_Table):
+    """[indicators.NAME]: one more indicator, a weighted sum of others; see Economy.with_indicator."""
+
+    of: dict[str, Number]
+    unit: str = ""
+
+
 class TradeTable(_Table):
     """[trade]: shipments between the regions as decisions; see kantor.Trade."""
 
@@ -135,6 +142,7 @@ class TradeTable(_Table):
     prices: Numbers = 1.0
     balance: str = "free"
     debt: Number = pydantic.Field(default=0.0, ge=0)
+    home_share: Number | dict[str, Number] = 0.0
 
 
 class SolveTable(_Table):
@@ -159,6 +167,7 @@ class Document(_Table):
     limits: dict[str, LimitTable | float | str] = {}
     capacities: dict[str, float | str] = {}
     technique: list[TechniqueTable] = []
+    indicators: dict[str, IndicatorTable] = {}
     horizon: HorizonTable = HorizonTable()
     capital: CapitalTable | None = None
     storage: StorageTable | None = None

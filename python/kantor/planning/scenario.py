@@ -55,7 +55,7 @@ from ..data.economy import Economy, Source
 from ..data.labels import show
 from ..data.tables import TableReader
 from ..errors import ProblemError, suggest
-from .grammar import Document, TechniqueTable, parse_document
+from .grammar import Document, IndicatorTable, TechniqueTable, parse_document
 from .scenario_labels import by_label, find_label, labelled
 from .scenario_model import horizon_of, joined, shares_of, with_capacities, written_limits, years_as_numbers
 
@@ -99,6 +99,8 @@ class Scenario:
                 economy = joined(self, economy)
         for technique in self.document.technique:
             economy = self._with_technique(economy, technique)
+        for name, made in self.document.indicators.items():
+            economy = self._with_indicator(economy, name, made)
         if self.document.enlarged:
             economy = with_capacities(economy, self.capacities(economy))
         if table.expand_to is not None:
@@ -126,6 +128,19 @@ class Scenario:
         """The path relative to this file if there is one, else the text itself: an absolute path or a name."""
         beside = self.path.parent / text
         return str(beside) if text and beside.exists() else text
+
+    def _with_indicator(self, economy: Economy, name: str, table: IndicatorTable) -> Economy:
+        """One more indicator; over regions, one more in each of them as well."""
+        parts = [""]
+        if self.document.regions is not None:
+            parts += [f" in {region}" for region in dict.fromkeys(economy.products.get_level_values(0))]
+        try:
+            for part in parts:
+                of = {f"{economy.indicator_name(k)}{part}": weight for k, weight in table.of.items()}
+                economy = economy.with_indicator(name + part, of, table.unit)
+        except ProblemError as error:
+            raise ProblemError(f"{self.path}, [indicators.{name}]: {error}") from None
+        return economy
 
     def _with_technique(self, economy: Economy, table: TechniqueTable) -> Economy:
         find = lambda text: find_label(text, economy.products, f"{self.path}, [[technique]] {table.name!r}")  # noqa: E731

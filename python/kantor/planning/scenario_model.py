@@ -216,6 +216,7 @@ def _trade(scenario: Scenario, regions: dict[str, Economy], observed: pd.Series 
         transport=_transport(scenario, table, products),
         carrier=None if table.carrier is None else find_label(table.carrier, products, f"{where}.carrier"),
         prices=_numbers(scenario, table.prices, products, "trade.prices"),
+        home_share=table.home_share,
     )
 
 

@@ -24,6 +24,7 @@ from .value_units import ValueUnits
 # Programs between these are given to the interior point method without being asked: below, others are as fast; above,
 # the factors of a basis may fill memory.
 FEWEST_NONZEROS, MOST_NONZEROS, MOST_ROWS = 50_000, 3_000_000, 40_000
+_WIDE = 4  # techniques a balance or limit: below, inputs of many products fill the factors
 _MOST_ITERATIONS = 300
 
 
@@ -32,7 +33,7 @@ def worth_trying(program: PlanningProgram) -> bool:
     n, m, r = program.shape
     nonzeros = program.output.nnz + program.input.nnz + program.resource_use.nnz
     sized = FEWEST_NONZEROS <= nonzeros <= MOST_NONZEROS and n + r <= MOST_ROWS
-    return program.kind != "utility" and sized and m > n
+    return program.kind != "utility" and sized and m >= _WIDE * (n + r)
 
 
 @dataclass(frozen=True)
