@@ -140,7 +140,10 @@ class Plan:
         made[self.economy.output_coefficients.nonzero()[0]] = True
         orphans = (self.compiled.targets > 0) & ~made
         if orphans.any():
-            self.notes.append(f"no technique makes {show_some(labels[orphans])}, which the targets ask for")
+            raise ProblemError(
+                f"targets: no technique makes {show_some(labels[orphans])}; add a technique that makes it (without inputs and "
+                "with a capacity, for what comes from outside), or take it out of the targets"
+            )
 
     @cached_property
     def base_activity(self) -> pd.Series | None:
