@@ -67,7 +67,8 @@ def from_arrays(
     if empty_columns.size:
         label = show(ways[int(empty_columns[0])])
         raise ProblemError(
-            f"output: technique {label!r} makes nothing ({empty_columns.size} such techniques); give its output, or leave it "
+            f"output: technique {label!r} makes nothing ({empty_columns.size} such techniques); give its output, or "
+            "leave it "
             "out"
         )
     final = demand_table(demand, goods, categories)

@@ -58,7 +58,8 @@ def write_lp(
 ) -> ModelNames:
     """Write a linear program in the LP format (``.lp``), which people can read; all as :func:`write_mps`.
 
-    Names may hold letters, digits, underscores and points; others become underscores, and ``FILE.names.csv`` lists them.
+    Names may hold letters, digits, underscores and points; others become underscores, and ``FILE.names.csv`` lists
+    them.
     """
     path = _checked(lp, path, (".lp",))
     names = model_names(lp, rows, columns, lp_name)

@@ -149,7 +149,8 @@ class _World:
         alone = [region for region in self.regions if region not in traded]
         if alone and len(self.regions) > 1:
             raise ProblemError(
-                f"trade: nobody trades with the region {alone[0]!r}: nothing was shipped to or from it in the base year, and "
+                f"trade: nobody trades with the region {alone[0]!r}: nothing was shipped to or from it in the base "
+                "year, and "
                 "observed_only allows no more; leave the region out, or observed_only away"
             )
 
@@ -283,11 +284,14 @@ def _check_units(first: Economy, other: Economy, name: str, region: str) -> None
         ("product", first.products, first.unit, other.unit),
         ("indicator", first.intensities.index, first.indicator_units, other.indicator_units),
     ):
-        columns = [[unit] * len(labels) if isinstance(unit, str) or unit is None else list(unit) for unit in (mine, theirs)]
+        columns = [
+            [unit] * len(labels) if isinstance(unit, str) or unit is None else list(unit) for unit in (mine, theirs)
+        ]
         for label, one, two in zip(labels, *columns, strict=True):
             if one and two and one != two:
                 raise ProblemError(
-                    f"regions[{region!r}]: {what} {show(label)!r} is in {two!r}, in {name!r} it is in {one!r}; convert one "
+                    f"regions[{region!r}]: {what} {show(label)!r} is in {two!r}, in {name!r} it is in {one!r}; "
+                    "convert one "
                     "of the tables"
                 )
 

@@ -236,7 +236,8 @@ def _check_words(path: Path, document: Document) -> None:
         raise ProblemError(f"{path}: [capital] requirements and composition belong together, stocks has neither")
     if capital is not None and capital.depreciation is None:
         raise ProblemError(
-            f"{path}: [capital] depreciation is missing, the share of an asset lost each year; write depreciation = 0 if "
+            f"{path}: [capital] depreciation is missing, the share of an asset lost each year; write depreciation = "
+            "0 if "
             "nothing wears out"
         )
     if document.objective.shares is not None and document.objective.each is None:
