@@ -41,14 +41,16 @@ def result(village: Path) -> kt.Plan:
 def test_tables_hold_the_plan_in_every_form(result, tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     xarray = pytest.importorskip("xarray")
-    products = {"csv": pd.read_csv(result.export(tmp_path / "csv") / "products.csv")}
+    exact = {"float_precision": "round_trip"}
+    products = {"csv": pd.read_csv(result.export(tmp_path / "csv") / "products.csv", **exact)}
     products["parquet"] = pd.read_parquet(result.export(tmp_path / "pq", format="parquet") / "products.parquet")
     products["excel"] = pd.read_excel(result.export(tmp_path / "t.xlsx"), sheet_name="products")
     for table in products.values():
         assert table["product"].tolist() == ["coal", "iron"]
         assert table["unit"].tolist() == ["t", "t"]
-        assert table["price"].tolist() == result.prices.tolist()
-        assert table["consumption"].tolist() == result.consumption.tolist()
+        digits = 1e-15 if table is products["excel"] else 0.0  # a workbook's reader rounds the last digit
+        np.testing.assert_allclose(table["price"], result.prices, rtol=digits)
+        np.testing.assert_allclose(table["consumption"], result.consumption, rtol=digits)
     activity = pd.read_csv(tmp_path / "csv" / "activity.csv")
     assert activity["technique"].tolist() == ["mining", "smelting", "smelting (old)"]
     assert activity["capacity"].isna().tolist() == [True, False, True]
@@ -58,7 +60,7 @@ def test_tables_hold_the_plan_in_every_form(result, tmp_path: Path) -> None:
         assert data["rent"].sel(limit="labour").item() == result.rents["labour"]
         assert data.attrs["status"] == "optimal"
         assert data["capacity"].to_numpy().tolist() == [np.inf, 3.0, np.inf]
-    summary = dict(pd.read_csv(tmp_path / "csv" / "plan.csv").itertuples(index=False))
+    summary = dict(pd.read_csv(tmp_path / "csv" / "plan.csv", **exact).itertuples(index=False))
     assert float(summary["value"]) == result.objective
     assert summary["certified"] == "yes"
 

@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from ..errors import OptionError, ProblemError, suggest
 from .economy import Economy
 from .labels import show_some
+from .sparse_table import SparseTable
 from .tables import TableReader
 
 ORIGIN = (
@@ -152,7 +153,7 @@ def from_inventory(
         techniques=labels,
         output_coefficients=sp.csr_array(made[wanted][:, keep] - (byproducts == "make") * kept.minimum(0.0)),
         input_coefficients=sp.csr_array(kept.maximum(0.0)),
-        intensities=pd.DataFrame(uses[there][:, keep].toarray(), names, labels),
+        intensities=SparseTable(names, labels, sp.csr_array(uses[there][:, keep])),
         final_demand=pd.DataFrame(index=products_made),
         activity=pd.Series(0.0, labels),
         unit=pd.Series(goods["unit"].to_numpy(object)[wanted], products_made, name="unit"),
