@@ -62,7 +62,9 @@ def check_kernels(local, partition):
             b.matvec(single, X, rough)
             np.testing.assert_allclose(b.to_host(out), K @ x, rtol=1e-12, atol=1e-12, err_msg=name)
             np.testing.assert_allclose(b.to_host(back), K.T @ y, rtol=1e-12, atol=1e-12, err_msg=name)
-            np.testing.assert_allclose(b.to_host(rough), K.astype(np.float32).astype(float) @ x, rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(
+                b.to_host(rough), K.astype(np.float32).astype(float) @ x, rtol=1e-12, atol=1e-12
+            )
             dots = b.dot([(X, X), (X, X)])
             np.testing.assert_allclose(dots[0], np.einsum("i...,i...->...", x, x), rtol=1e-13)
             np.testing.assert_allclose(b.norm([Y])[0], np.sqrt(np.einsum("i...,i...->...", y, y)), rtol=1e-13)

@@ -80,9 +80,7 @@ class ShardedTable:
         path = self.folder / shard.file
         try:
             if _sha256(path) != shard.sha256:
-                raise ProblemError(
-                    f"{path}: its SHA-256 is not the one in {HEAD}: the shard is damaged or of another run"
-                )
+                raise ProblemError(f"{path}: its SHA-256 is not the one in {HEAD}: the shard is damaged or of another run")
             with np.load(path, allow_pickle=False) as file:
                 data, indices, indptr, demand = (file[name] for name in ("data", "indices", "indptr", "demand"))
         except OSError as error:
@@ -125,9 +123,7 @@ def open_shards(folder: str | Path) -> ShardedTable:
         table = ShardedTable(Path(folder), tuple(Shard(**piece) for piece in facts["shards"]), facts["notes"])
         known = facts["version"], facts["n"], facts["entries"]
     except OSError as error:
-        raise ProblemError(
-            f"{path}: cannot be read ({error.strerror or error}): is {folder} a table in shards?"
-        ) from None
+        raise ProblemError(f"{path}: cannot be read ({error.strerror or error}): is {folder} a table in shards?") from None
     except (ValueError, KeyError, TypeError) as error:
         raise ProblemError(f"{path}: is damaged ({error})") from None
     if known != (_VERSION, table.n, table.entries):
