@@ -168,7 +168,7 @@ CAPITAL = '[capital]\nrequirements = "needs.csv"\ncomposition = "made_of.csv"\nd
             + "[horizon]\nyears = 2\n[capital]\nrequirements = 'none.csv'\ncomposition = 'x.csv'\ndepreciation = 0\n",
             "none.csv",
         ),
-        (SMALL + "[horizon]\nyears = 2\n" + CAPITAL + "depreciation = { machine = 0.1 }\n", "'machine'.*'machines'"),
+        (SMALL + "[horizon]\nyears = 2\n" + CAPITAL.replace("= 0", "= { machine = 0.1 }"), "'machine'.*'machines'"),
         (SMALL + "[horizon]\nyears = 2\n" + CAPITAL + "terminal = 'kept'\n", "expected a file or 'none', 'keep'"),
         (SMALL + "[storage]\nproducts = ['grian']\n", "'grian'.*'grain'"),
         (SMALL + "[horizon]\nyears = 2\n[limits.HOURS]\nat_most = { 2031 = 5.0 }\n", "'2031' is none of the years"),
