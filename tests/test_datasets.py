@@ -197,7 +197,8 @@ def test_packaged_files_are_small() -> None:
 def test_scenarios_name_what_exists(path: Path) -> None:
     """Economy, demand, indicators, weights and capacities of every shipped scenario exist."""
     words = tomllib.loads(path.read_text())
-    eco = load(words["economy"]["source"], **{k: v for k, v in words["economy"].items() if k in ("year", "assumption")})
+    options = {k: v for k, v in words["economy"].items() if k in ("year", "assumption")}
+    eco = load(words["economy"]["source"], **options, **words["economy"].get("options", {}))
     wanted = words["targets"]["final_demand"]
     if wanted.endswith(".csv"):
         listed = pd.read_csv(path.parent / wanted, dtype={"product": str}).set_index("product")

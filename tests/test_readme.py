@@ -54,14 +54,18 @@ def test_python_block_prints_what_readme_says(tmp_path: Path, section: str) -> N
     agree(run.stdout.strip(), stated.strip())
 
 
-def test_analysis_document_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    """The blocks of docs/analysis.md, one after another in one namespace."""
-    text = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("document", ["analysis", "data"])
+def test_document_prints_what_it_says(document: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The blocks of docs/analysis.md and docs/data.md, one after another in one namespace."""
+    if document == "data":
+        for package in ("openpyxl", "xarray", "pymrio"):
+            pytest.importorskip(package, reason="docs/data.md needs pip install 'kantor[io]'")
+    text = (ROOT / "docs" / f"{document}.md").read_text(encoding="utf-8")
     pairs = re.findall(r"^```python\n(.*?)^```\n\n^```\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
     assert len(pairs) == text.count("```python")
     names: dict[str, object] = {}
     for code, stated in pairs:
-        exec(compile(code, "docs/analysis.md", "exec"), names)
+        exec(compile(code, f"docs/{document}.md", "exec"), names)
         agree(capsys.readouterr().out.rstrip(), stated.rstrip())
 
 

@@ -154,7 +154,7 @@ def test_errors_of_the_file(text: str, message: str) -> None:
         parse_scenario(text, Path("scenario.toml"))
 
 
-CAPITAL = '[capital]\nrequirements = "needs.csv"\ncomposition = "made_of.csv"\n'
+CAPITAL = '[capital]\nrequirements = "needs.csv"\ncomposition = "made_of.csv"\ndepreciation = 0\n'
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,12 @@ CAPITAL = '[capital]\nrequirements = "needs.csv"\ncomposition = "made_of.csv"\n'
         (SMALL + "[horizon]\nyears = 2\ngrowth = { irn = 0.1 }\n", "'irn'.*'iron'"),
         (SMALL + "[horizon]\nyears = 2\ngrowth = 'fast'\n", "growth = 'fast': expected a file"),
         (SMALL + "[horizon]\nyears = 2\nrise = { irn = 0.1 }\n", "horizon.rise.*'irn'"),
-        (SMALL + "[horizon]\nyears = 2\n[capital]\nrequirements = 'none.csv'\ncomposition = 'x.csv'\n", "none.csv"),
-        (SMALL + "[horizon]\nyears = 2\n" + CAPITAL + "depreciation = { machine = 0.1 }\n", "'machine'.*'machines'"),
+        (
+            SMALL
+            + "[horizon]\nyears = 2\n[capital]\nrequirements = 'none.csv'\ncomposition = 'x.csv'\ndepreciation = 0\n",
+            "none.csv",
+        ),
+        (SMALL + "[horizon]\nyears = 2\n" + CAPITAL.replace("= 0", "= { machine = 0.1 }"), "'machine'.*'machines'"),
         (SMALL + "[horizon]\nyears = 2\n" + CAPITAL + "terminal = 'kept'\n", "expected a file or 'none', 'keep'"),
         (SMALL + "[storage]\nproducts = ['grian']\n", "'grian'.*'grain'"),
         (SMALL + "[horizon]\nyears = 2\n[limits.HOURS]\nat_most = { 2031 = 5.0 }\n", "'2031' is none of the years"),

@@ -44,10 +44,7 @@ def export(
     Tables: plan, activity, products, limits, bottlenecks, with labels and units. Models: names are the plan's labels;
     those that had to change stand in FILE.names.csv. A model is built again from the plan's scenario.
     """
-    if out.name.lower().endswith(MODELS):
-        facts = _model(plan, out, format, force)
-    else:
-        facts = _tables(plan, out, format, force)
+    facts = _model(plan, out, format, force) if out.name.lower().endswith(MODELS) else _tables(plan, out, format, force)
     if as_json:
         print_json({"plan": plan, "written": out, **facts})
     else:

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from ..errors import ProblemError
 from .economy import Economy
 from .iot import demand_table, resource_table
-from .labels import as_index
+from .labels import as_index, show
 from .matrix import as_csr
 from .notes import negative_demand, negative_inputs
 
@@ -62,14 +62,22 @@ def from_arrays(
                 f"output: not given, and the table is not square ({len(goods)} products, {len(ways)} techniques)"
             )
         output = sp.eye_array(len(goods), format="csr")
-    used = as_csr(input, goods, ways, "input")
+    used, made = as_csr(input, goods, ways, "input"), as_csr(output, goods, ways, "output")
+    empty_columns = np.flatnonzero(np.bincount(made.indices, minlength=len(ways)) == 0)
+    if empty_columns.size:
+        label = show(ways[int(empty_columns[0])])
+        raise ProblemError(
+            f"output: technique {label!r} makes nothing ({empty_columns.size} such techniques); give its output, or "
+            "leave it "
+            "out"
+        )
     final = demand_table(demand, goods, categories)
     empty = pd.DataFrame(np.zeros((0, len(ways))), columns=ways, index=pd.Index([], dtype=object))
     return Economy(
         name=name,
         products=goods,
         techniques=ways,
-        output_coefficients=output,
+        output_coefficients=made,
         input_coefficients=used,
         intensities=empty if intensities is None else resource_table(intensities, ways, indicators, "intensities"),
         final_demand=final,

@@ -15,7 +15,8 @@ from .labels import show
 from .tables import TableReader
 
 ORIGIN = (
-    "us_bea_fixed_assets, the Detailed Fixed Assets of the US Bureau of Economic Analysis (public domain) with economic "
+    "us_bea_fixed_assets, the Detailed Fixed Assets of the US Bureau of Economic Analysis (public domain) with "
+    "economic "
     "depreciation rates (CC0)."
 )
 # Rows of BEA's table that are sums of others.
@@ -24,7 +25,8 @@ TOTALS = ("EQUIPMENT", "STRUCTURES", "IPP")
 
 @dataclass(frozen=True)
 class CapitalTable:
-    """Stocks (assets x industries) at the end of a year in ``unit``, the share of each asset lost a year, and titles."""
+    """Stocks (assets x industries) at the end of a year in ``unit``, the share of each asset lost a year, and
+    titles."""
 
     stock: pd.DataFrame
     depreciation: pd.Series
@@ -75,7 +77,8 @@ def depreciation_of(rates: Mapping[Any, float] | pd.Series, assets: pd.Index) ->
     missing = found[found.isna()]
     if len(missing):
         raise ProblemError(
-            f"depreciation: asset {show(missing.index[0])!r} has no rate ({len(missing)} such assets); give every asset one, "
+            f"depreciation: asset {show(missing.index[0])!r} has no rate ({len(missing)} such assets); give every "
+            "asset one, "
             "0 if it does not wear out" + suggest(show(missing.index[0]), [show(k) for k in given.index[:500]])
         )
     bad = found[~found.between(0.0, 1.0)]
@@ -95,12 +98,13 @@ def by_sector(
     ----------
     table : rows x industries, say stocks (assets x industries)
     concordance : sector -> industry that holds it; sectors left out get nothing
-    output : Series over sectors, > 0 where a sector gets something: an industry's column is shared out in proportion, so
+    output : Series over sectors, > 0 where a sector gets something: an industry's column is shared out in proportion,
+    so
         its sectors have the same amount per unit of output
     per_unit : divide by output; False: amounts by sector, whose sums are those of the industries
 
-    Raises ProblemError for an industry that the table lacks (with the nearest one), one whose amounts no sector takes, a
-    sector without output.
+    Raises ProblemError for an industry that the table lacks (with the nearest one), one whose amounts no sector
+    takes, a sector without output.
 
     >>> stock = pd.DataFrame({"farms": [6.0], "mines": [8.0]}, index=["machines"])
     >>> output = pd.Series({"wheat": 2.0, "milk": 1.0, "coal": 4.0})
@@ -125,7 +129,8 @@ def by_sector(
     for industry in table.columns:
         if table[industry].abs().sum() > 0 and not total.get(industry, 0.0) > 0:
             raise ProblemError(
-                f"concordance: no sector with output takes industry {show(industry)!r}, whose amounts would be lost; name one, "
+                f"concordance: no sector with output takes industry {show(industry)!r}, whose amounts would be "
+                "lost; name one, "
                 "or leave the industry out of the table"
             )
     out = pd.DataFrame(0.0, table.index, output.index)

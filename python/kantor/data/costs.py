@@ -18,8 +18,8 @@ COLUMNS = ("technology", "parameter", "value", "unit")
 def technology_costs(year: int, folder: str | Path | None = None) -> pd.DataFrame:
     """The costs of one year in wide form, see :func:`wide_costs`; years between two tables are interpolated linearly.
 
-    ``folder``: that of the data set technology_data_costs (``costs_2020.parquet`` ... ``costs_2050.parquet``), by default
-    where data sets are. Raises OptionError for a year outside the tables.
+    ``folder``: that of the data set technology_data_costs (``costs_2020.parquet`` ... ``costs_2050.parquet``), by
+    default where data sets are. Raises OptionError for a year outside the tables.
     """
     if folder is None:
         from .datasets import data_folder
@@ -66,7 +66,8 @@ def wide_costs(table: pd.DataFrame, where: str = "costs") -> pd.DataFrame:
     if bad.size:
         row = table.iloc[int(bad[0])]
         raise ProblemError(
-            f"{where}: row {int(bad[0]) + 1}, {row['parameter']!r} of {row['technology']!r} is {row['value']!r}, expected a "
+            f"{where}: row {int(bad[0]) + 1}, {row['parameter']!r} of {row['technology']!r} is {row['value']!r}, "
+            "expected a "
             "finite number; leave out what is not known"
         )
     keys = table[["technology", "parameter"]]

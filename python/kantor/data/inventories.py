@@ -2,9 +2,10 @@
 
 A process j makes ``production_j`` of its reference product and takes amounts of other products. Its technique is the
 process per unit of product: every amount is divided by ``|production_j|``, which stays in the notes where it is not 1.
-A process with negative production takes its product in (a treatment): it makes one unit of "treatment of X", which those
-who hand in X use. A negative amount of a product is a by-product, made beside the reference product. What no process of
-the inventory makes comes from outside: an indicator of its own, with its unit, so that it can be limited or minimised.
+A process with negative production takes its product in (a treatment): it makes one unit of "treatment of X", which
+those who hand in X use. A negative amount of a product is a by-product, made beside the reference product. What no
+process of the inventory makes comes from outside: an indicator of its own, with its unit, so that it can be limited
+or minimised.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import scipy.sparse as sp
 from ..errors import OptionError, ProblemError, suggest
 from .economy import Economy
 from .labels import show_some
+from .sparse_table import SparseTable
 from .tables import TableReader
 
 ORIGIN = (
-    "premise_inventories, the additional inventories of the Python package premise 2.5.2 (Potsdam Institute for Climate "
+    "premise_inventories, the additional inventories of the Python package premise 2.5.2 (Potsdam Institute for "
+    "Climate "
     "Impact Research, Paul Scherrer Institute), BSD-3-Clause."
 )
 LINKS = ("product", "activity")
@@ -58,12 +61,13 @@ def premise(
     choice; also inputs that the inventory buys from its background, if a technique makes them. "activity": from the one
     process the inventory names; every process then has a product of its own.
 
-    ``products``: only these (a list, or a text with ; between them) and whatever is needed to make them. ``files``: only
-    processes of these workbooks of the source ("lci-steel.xlsx; lci-hydrogen-*"); what others make comes from outside.
+    ``products``: only these (a list, or a text with ; between them) and whatever is needed to make them. ``files``:
+    only processes of these workbooks of the source ("lci-steel.xlsx; lci-hydrogen-*"); what others make comes from
+    outside.
 
-    An inventory counts carbon that a product holds as taken up where it is made (fuels from captured CO2) and as emitted
-    where it burns: a plan that makes such a fuel and leaves it over would be paid for it. Leave such files out, or count
-    uses that include the burning.
+    An inventory counts carbon that a product holds as taken up where it is made (fuels from captured CO2) and as
+    emitted where it burns: a plan that makes such a fuel and leaves it over would be paid for it. Leave such files
+    out, or count uses that include the burning.
     """
     reader = TableReader(folder)
     activities = reader.parquet("activities.parquet").rename(columns={"reference product": "product"})
@@ -111,7 +115,8 @@ def from_inventory(
     >>> processes = pd.DataFrame({"activity": [0, 1], "name": ["press", "forge"], "product": ["sheet", "steel"],
     ...                           "location": "GLO", "unit": "kilogram", "production": [2.0, 1.0]})
     >>> flows = pd.DataFrame({"activity": [0, 1], "type": "technosphere", "name": ["forge", "market"],
-    ...                       "product": ["steel", "coal"], "location": "GLO", "unit": "kilogram", "amount": [3.0, 0.5]})
+    ...                       "product": ["steel", "coal"], "location": "GLO", "unit": "kilogram",
+    ...                       "amount": [3.0, 0.5]})
     >>> eco = from_inventory(processes, flows)
     >>> eco.A.toarray().tolist(), eco.indicator("coal").to_dict()
     ([[0.0, 0.0], [1.5, 0.0]], {'press, GLO': 0.0, 'forge, GLO': 0.5})
@@ -148,7 +153,7 @@ def from_inventory(
         techniques=labels,
         output_coefficients=sp.csr_array(made[wanted][:, keep] - (byproducts == "make") * kept.minimum(0.0)),
         input_coefficients=sp.csr_array(kept.maximum(0.0)),
-        intensities=pd.DataFrame(uses[there][:, keep].toarray(), names, labels),
+        intensities=SparseTable(names, labels, sp.csr_array(uses[there][:, keep])),
         final_demand=pd.DataFrame(index=products_made),
         activity=pd.Series(0.0, labels),
         unit=pd.Series(goods["unit"].to_numpy(object)[wanted], products_made, name="unit"),
@@ -168,7 +173,8 @@ def _processes(activities: pd.DataFrame) -> pd.DataFrame:
     if bad.any():
         first = own[bad].iloc[0]
         raise ProblemError(
-            f"activities: process {first['name']!r} makes {first['production']!r} of {first['product']!r}; a process "
+            f"activities: process {first['name']!r} makes {float(first['production'])!r} of {first['product']!r}; a "
+            "process "
             "without output is no technique, give its production amount"
         )
     return own.assign(size=own["production"].abs(), treats=own["production"] < 0)
@@ -187,7 +193,7 @@ def _exchanges(exchanges: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
         row = mine.iloc[at]
         holder = own["name"][column[row["activity"]]]
         raise ProblemError(
-            f"exchanges: {row['name']!r} in process {holder!r} is {amount[at]!r}, expected a finite number"
+            f"exchanges: {row['name']!r} in process {holder!r} is {float(amount[at])!r}, expected a finite number"
         )
     mine["column"] = column[mine["activity"]].to_numpy()
     mine["amount"] = amount / own["size"].to_numpy()[mine["column"]]

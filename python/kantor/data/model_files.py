@@ -58,7 +58,8 @@ def write_lp(
 ) -> ModelNames:
     """Write a linear program in the LP format (``.lp``), which people can read; all as :func:`write_mps`.
 
-    Names may hold letters, digits, underscores and points; others become underscores, and ``FILE.names.csv`` lists them.
+    Names may hold letters, digits, underscores and points; others become underscores, and ``FILE.names.csv`` lists
+    them.
     """
     path = _checked(lp, path, (".lp",))
     names = model_names(lp, rows, columns, lp_name)
@@ -82,7 +83,7 @@ def _write(path: Path, lines: Iterator[str], names: ModelNames) -> None:
     with new_file(path) as stream:
         # without name and time in the header: the same model, the same bytes
         packed = gzip.GzipFile("", "wb", fileobj=stream, mtime=0) if path.name.lower().endswith(".gz") else None
-        out = io.TextIOWrapper(packed or stream, encoding="utf-8", newline="\n")  # type: ignore[type-var]
+        out = io.TextIOWrapper(packed or stream, encoding="utf-8", newline="\n")
         out.writelines(f"{line}\n" for line in lines)
         out.flush()
         out.detach()

@@ -12,9 +12,10 @@ from ..solvers.problem import LinearProgram
 LONGEST = 255
 # Words that mean something in an LP file, where a name stands.
 _RESERVED = frozenset(
-    "max maximise maximize maximum min minimise minimize minimum st s.t. st. subject such that to bounds bound bin "
-    "binary binaries general generals gen int integer integers semi semis sos free inf infinity end obj".split()
-)
+    (*("max", "maximise", "maximize", "maximum", "min", "minimise", "minimize", "minimum", "st", "s.t.", "st."),
+     *("subject", "such", "that", "to", "bounds", "bound", "bin", "binary", "binaries", "general", "generals", "gen"),
+     *("int", "integer", "integers", "semi", "semis", "sos", "free", "inf", "infinity", "end", "obj"))
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,9 @@ def read_supply_use(
     use, make, supply : CSV (``.csv``, ``.csv.gz``) or workbook; a sheet is named after a colon, "IOUse.xlsx:2012", and
         is the first one otherwise. Give make or supply.
     assumption : what a technique is, see :func:`kantor.data.sut.from_sut`
-    about : name, year, unit, licence, aliases, indicator_units ... of the economy
+    about : name, year, unit, licence, aliases, indicator_units ... of the economy; q and x, where output is not the
+    sum of
+        the make table
 
     The codes stand in the first column and in one row above the numbers; titles above, a column of names beside the
     codes, empty cells and signs for nothing ("...", "---") are understood. Totals (codes T000, words with "total") are
@@ -55,7 +57,7 @@ def read_supply_use(
 
     >>> import tempfile, pathlib
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (folder / "use.csv").write_text("Use of products\\nCode,Name,a,b,F01,T001\\na,Corn,1,2,7,10\\nb,Iron,3,...,5,8\\n"
+    >>> _ = (folder / "use.csv").write_text("Use\\nCode,Name,a,b,F01,T001\\na,Corn,1,2,7,10\\nb,Iron,3,...,5,8\\n"
     ...                                     "V1,Wages,6,6,,12\\n")
     >>> _ = (folder / "make.csv").write_text(",a,b\\na,10,0\\nb,0,8\\n")
     >>> eco = read_supply_use(folder / "use.csv", folder / "make.csv", unit="USD")
@@ -103,7 +105,7 @@ class _Table:
 
 def _read(given: str | Path) -> tuple[_Table, list[Source]]:
     text = str(given)
-    path, sheet = (text.rsplit(":", 1) + [None])[:2] if re.search(r"\.xls[xm]:[^/\\]+$", text) else (text, None)
+    path, sheet = text.rsplit(":", 1) if re.search(r"\.xls[xm]:[^/\\]+$", text) else (text, None)
     file = Path(str(path)).expanduser()
     reader = TableReader(file.parent)
     if file.suffix.lower() in (".xlsx", ".xlsm"):
@@ -169,7 +171,7 @@ def _header(cells: Sheet, codes: list[str]) -> int:
     """The row of column codes: the one that shares most with the row codes, else the first that is full of words."""
     known = set(codes) - {""}
     shared = [len({_code(value) for value in row[1:]} & known) for row in cells.rows[:_HEAD]]
-    if max(shared, default=0) >= 2:
+    if max(shared, default=0) >= 1:
         return int(np.argmax(shared))
     for r, row in enumerate(cells.rows[:_HEAD]):
         filled = [_code(value) for value in row[1:] if _code(value)]

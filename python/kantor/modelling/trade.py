@@ -93,6 +93,7 @@ class _World:
                         f"regions[{region!r}]: its {what} differ from those of {next(iter(regions))!r}"
                         + (f", first {show(odd[0])!r}" if len(odd) else " in their order")
                     )
+            _check_units(first, eco, next(iter(regions)), region)
             if eco.products.nlevels != 1 or eco.techniques.nlevels != 1:
                 raise ProblemError(f"regions[{region!r}]: labels have several levels, expected plain product names")
         self.first, self.n = first, first.n_goods
@@ -132,11 +133,13 @@ class _World:
         if lonely and len(self.regions) > 1:
             raise ProblemError(f"trade: no pair names the region {min(lonely)!r}; leave it out or give it a partner")
         seen = self._observed(trade)
+        traded: set[str] = set()
         for source, target in pairs:
             flow = seen.get((source, target), np.zeros(self.n))
             at = goods[flow[goods] > 0] if trade.observed_only else goods
             if not len(at):
                 continue
+            traded |= {source, target}
             k = np.arange(len(at))
             one = sp.csr_array((np.ones(len(at)), (at, k)), shape=(self.n, len(at)))
             needs = one + self._carried(trade, source, target, at)
@@ -148,6 +151,12 @@ class _World:
                 use=[(balance + self.at[target], worth), (balance + self.at[source], -worth)],
                 capacity=self._limit(trade, source, target)[at],
                 activity=flow[at],
+            )
+        alone = [region for region in self.regions if region not in traded]
+        if alone and len(self.regions) > 1:
+            raise ProblemError(
+                f"trade: nobody trades with the region {alone[0]!r}: nothing was shipped to or from it in the base "
+                "year, and observed_only allows no more; leave the region out, or observed_only away"
             )
 
     # ---- least shares made at home ------------------------------------------------------------------------------
@@ -305,6 +314,24 @@ class _World:
         return pd.DataFrame(np.column_stack(list(parts.values())) if parts else None, self.products, columns)
 
 
+def _check_units(first: Economy, other: Economy, name: str, region: str) -> None:
+    """Products and indicators of two regions are in the same units; those without a unit fit any."""
+    for what, labels, mine, theirs in (
+        ("product", first.products, first.unit, other.unit),
+        ("indicator", first.intensities.index, first.indicator_units, other.indicator_units),
+    ):
+        columns = [
+            [unit] * len(labels) if isinstance(unit, str) or unit is None else list(unit) for unit in (mine, theirs)
+        ]
+        for label, one, two in zip(labels, *columns, strict=True):
+            if one and two and one != two:
+                raise ProblemError(
+                    f"regions[{region!r}]: {what} {show(label)!r} is in {two!r}, in {name!r} it is in {one!r}; "
+                    "convert one "
+                    "of the tables"
+                )
+
+
 def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
     """The regions of a multi-regional table as economies of their own, and the trade between them.
 
@@ -323,8 +350,8 @@ def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
         raise ProblemError(f"{eco.name!r}: final demand does not say which region demands; expected (region, category)")
     if eco.limits:
         raise ProblemError(
-            f"{eco.name!r}: has limits of its own on {show(next(iter(eco.limits)))!r}, which belong to no region; take them "
-            "out (eco.replace(limits={})) and state them in the plan, by region"
+            f"{eco.name!r}: has limits of its own on {show(next(iter(eco.limits)))!r}, which belong to no region; "
+            "take them out (eco.replace(limits={})) and state them in the plan, by region"
         )
     regions = list(dict.fromkeys(eco.products.get_level_values(0)))
     sectors = list(dict.fromkeys(eco.products.get_level_values(1)))

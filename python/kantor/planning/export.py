@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,8 @@ def format_of(path: Path, format: str | None) -> str:
     found = SUFFIXES.get(suffix)
     if found in ("csv", "parquet"):
         raise ProblemError(
-            f"{path}: a plan is several tables, so {found} is a folder of files: name it {path.with_suffix('').name} and "
+            f"{path}: a plan is several tables, so {found} is a folder of files: name it "
+            f"{path.with_suffix('').name} and "
             f"say format {found!r}"
         )
     if found is None and format in ("excel", "netcdf"):
@@ -159,7 +160,7 @@ def _plain(column: pd.Series) -> list[Any]:
     return [None if isinstance(value, float) and not np.isfinite(value) else value for value in values]
 
 
-# ---- xarray and netCDF -------------------------------------------------------------------------------------------------
+# ---- xarray and netCDF -----------------------------------------------------------------------------------------------
 def to_xarray(result: PlanResult) -> Any:
     """A plan as an xarray.Dataset, see :meth:`PlanResult.to_xarray`."""
     xarray = need("xarray", "datasets and netCDF files")

@@ -100,7 +100,7 @@ class CapitalTable(_Table):
     requirements: str | None = None
     composition: str | dict[str, str] | None = None
     stocks: str | None = None
-    depreciation: Numbers = 0.0
+    depreciation: Numbers | None = None
     initial: dict[str, Number] | str = "base"
     gestation: int = pydantic.Field(default=1, ge=1)
     terminal: dict[str, Number] | str = "keep"
@@ -243,6 +243,12 @@ def _check_words(path: Path, document: Document) -> None:
         )
     if capital is not None and (capital.requirements is None) != (capital.composition is None):
         raise ProblemError(f"{path}: [capital] requirements and composition belong together, stocks has neither")
+    if capital is not None and capital.depreciation is None:
+        raise ProblemError(
+            f"{path}: [capital] depreciation is missing, the share of an asset lost each year; write depreciation = "
+            "0 if "
+            "nothing wears out"
+        )
     if document.objective.shares is not None and document.objective.each is None:
         raise ProblemError(f"{path}: [objective] shares needs each")
     if document.objective.each is not None and document.objective.weights is not None:

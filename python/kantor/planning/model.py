@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 def model_of(plan: Plan) -> tuple[LinearProgram, list[str], list[str]]:
     """The linear program of a plan, and labels of its rows and columns.
 
-    Rows: net output of every product (>= what is asked for), then the limits. Columns: activity of every technique, then
-    supplies from outside, then the scale where the largest one is sought. Its optimum is that of the plan, in the plan's
-    sense and unit. Raises ProblemError for utilities, which are no linear program, and for objectives in an order.
+    Rows: net output of every product (>= what is asked for), then the limits. Columns: activity of every technique,
+    then supplies from outside, then the scale where the largest one is sought. Its optimum is that of the plan, in
+    the plan's sense and unit. Raises ProblemError for utilities, which are no linear program, and for objectives in
+    an order.
     """
     if plan.in_order is not None:
         raise ProblemError(f"{plan.name!r}: objectives in an order are several models; write a plan with each of them")
     program, made = plan.compile(), plan.compiled
     if made.kind == "utility":
         raise ProblemError(
-            f"{plan.name!r}: the objective {plan.objective.name} is not linear, and MPS and LP files hold linear programs; "
+            f"{plan.name!r}: the objective {plan.objective.name} is not linear, and MPS and LP files hold linear "
+            "programs; "
             "write the plan with MaxScale or MinimiseUse"
         )
     lp, layout = to_linear_program(program)

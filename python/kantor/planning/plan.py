@@ -140,7 +140,11 @@ class Plan:
         made[self.economy.output_coefficients.nonzero()[0]] = True
         orphans = (self.compiled.targets > 0) & ~made
         if orphans.any():
-            self.notes.append(f"no technique makes {show_some(labels[orphans])}, which the targets ask for")
+            self.notes.append(
+                f"no technique makes {show_some(labels[orphans])}, which the targets ask for; add a technique that "
+                "makes it "
+                "(without inputs and with a capacity, for what comes from outside), or take it out of the targets"
+            )
 
     @cached_property
     def base_activity(self) -> pd.Series | None:
@@ -320,13 +324,13 @@ class Plan:
     def write_mps(self, path: str | Path) -> ModelNames:
         """Write the exact model as an MPS file (``.mps``, ``.mps.gz``), with the plan's labels as names.
 
-        Blanks in labels become underscores; ``FILE.names.csv`` lists the names that changed. Read back and solved by any
-        solver its optimum is that of the plan. Raises ProblemError for utilities, which are not linear.
+        Blanks in labels become underscores; ``FILE.names.csv`` lists the names that changed. Read back and solved by
+        any solver its optimum is that of the plan. Raises ProblemError for utilities, which are not linear.
 
         >>> import tempfile, pathlib
         >>> from kantor import read_mps, solve_lp
-        >>> eco = Economy.from_iot(A=[[0.5, 0.1], [0.2, 0.4]], Y=[30.0, 10.0], S=[[1.0, 2.0]], labels=["wheat", "cloth"],
-        ...                        indicators=["hours"])
+        >>> eco = Economy.from_iot(A=[[0.5, 0.1], [0.2, 0.4]], Y=[30.0, 10.0], S=[[1.0, 2.0]],
+        ...                        labels=["wheat", "cloth"], indicators=["hours"])
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "village.mps"
         >>> _ = Plan(eco, limits={"hours": "90%"}).write_mps(file)
         >>> round(solve_lp(read_mps(file)).objective, 9)

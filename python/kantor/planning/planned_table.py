@@ -41,8 +41,8 @@ class PlannedTable:
 def planned_table(result: PlanResult, year: int | None = None) -> PlannedTable:
     """The table of a solved plan; of one of its years where it has several.
 
-    Y has the plan's consumption and the rest: investment, stocks, what is left over; negative where a product comes from
-    outside. Raises ProblemError for a plan loaded without its economy, or joint products in different units.
+    Y has the plan's consumption and the rest: investment, stocks, what is left over; negative where a product comes
+    from outside. Raises ProblemError for a plan loaded without its economy, or joint products in different units.
     """
     if result.plan is None:
         raise ProblemError(f"{result.folder}: loaded without its economy; use the result of solve()")
@@ -158,8 +158,8 @@ def _sectors(eco: Economy) -> pd.MultiIndex:
 
 
 def _final_use(table: PlannedTable, sectors: pd.MultiIndex) -> pd.DataFrame:
-    """Final use by region and category. In a multi-regional table consumption is shared out over the regions as the base
-    year's final demand for each product was, where that is known; the rest counts where it is made."""
+    """Final use by region and category. In a multi-regional table consumption is shared out over the regions as the
+    base year's final demand for each product was, where that is known; the rest counts where it is made."""
     regions = list(dict.fromkeys(sectors.get_level_values(0)))
     home = np.array([regions.index(region) for region in sectors.get_level_values(0)])
     own = np.zeros((len(sectors), len(regions)))

@@ -344,7 +344,8 @@ class PlanResult:
         return export(self, path, format, overwrite=overwrite)
 
     def to_xarray(self) -> Any:
-        """An xarray.Dataset over product, technique and limit; units are attributes or coordinates (``product_unit``)."""
+        """An xarray.Dataset over product, technique and limit; units are attributes or coordinates
+        (``product_unit``)."""
         from .export import to_xarray
 
         return to_xarray(self)
@@ -352,8 +353,8 @@ class PlanResult:
     def to_pymrio(self, year: int | None = None) -> Any:
         """The planned year as a pymrio.IOSystem with the extension ``resources``; ``calc_all`` makes the rest.
 
-        Z, Y, x and F are those of the planned activity (:mod:`kantor.planning.planned_table`): x = Z 1 + Y 1, and S and M
-        those of its techniques in their planned shares. ``year``: which one, of a plan over several.
+        Z, Y, x and F are those of the planned activity (:mod:`kantor.planning.planned_table`): x = Z 1 + Y 1, and S and
+        M those of its techniques in their planned shares. ``year``: which one, of a plan over several.
 
         Raises ProblemError for a plan loaded from a folder (it has no economy), MissingPackage without pymrio.
         """

@@ -39,7 +39,9 @@ def wrong_words(record: dict[str, Any], economy: Economy, scenario: Scenario | N
     """The words and counts of plan.json that follow from the scenario and the economy."""
     if scenario is not None:
         yield from _differ("name", record["name"], scenario.name)
-        yield from _differ("scenario.document", record["scenario"]["document"], scenario.to_record()["document"])
+        full = scenario.to_record()["document"]
+        stated = _filled(record["scenario"]["document"], full, scenario.document.model_dump(exclude_defaults=True))
+        yield from _differ("scenario.document", stated, full)
     yield from _differ("economy", record["economy"], describe(economy, None if scenario is not None else INPUT))
     yield from _differ("unit", record["unit"], economy.unit if isinstance(economy.unit, str) else None)
     objective = record["objective"]
@@ -197,6 +199,15 @@ def _column(where: str, table: pd.DataFrame, column: str, expected: list[str] | 
         return
     i = next(k for k, (a, b) in enumerate(zip(stated, expected, strict=True)) if a != b)
     yield f"{where} of {show(table.index[i])!r}: stated {stated[i]!r}, the economy says {expected[i]!r}"
+
+
+def _filled(stated: Any, full: Any, said: Any) -> Any:
+    """``stated`` with what it does not name and the scenario does not say: options younger than the folder."""
+    if not (isinstance(stated, dict) and isinstance(full, dict)):
+        return stated
+    said = said if isinstance(said, dict) else {}
+    younger = {key: value for key, value in full.items() if key not in stated and key not in said}
+    return {key: _filled(value, full.get(key), said.get(key)) for key, value in stated.items()} | younger
 
 
 def _differ(where: str, stated: Any, expected: Any) -> Iterator[str]:

@@ -202,7 +202,8 @@ def _demand(
         row = goods.at[term.label]
         if not made[row] and term.amount > 0:
             raise ProblemError(
-                f"{term.place}: no technique makes {show(term.label)!r}, which is a target; add a technique that makes it "
+                f"{term.place}: no technique makes {show(term.label)!r}, which is a target; add a technique that "
+                "makes it "
                 "(one without inputs, with a capacity, for what comes from outside), or drop the target"
             )
         first = seen.setdefault((category, term.label), term)

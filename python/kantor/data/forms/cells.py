@@ -79,7 +79,8 @@ class Sheet:
             raise ProblemError(f"{place}: the error {value} of the spreadsheet, expected {what}; correct its formula")
         if value is None and (row, column) in self.formulas:
             raise ProblemError(
-                f"{place}: the formula {self.formulas[row, column]} without a stored result; open and save the workbook "
+                f"{place}: the formula {self.formulas[row, column]} without a stored result; open and save the "
+                "workbook "
                 "in a spreadsheet program, or write the value"
             )
 

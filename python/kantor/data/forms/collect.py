@@ -97,6 +97,7 @@ def _labels(index: pd.Index, what: str) -> list[Label]:
 def _text(label: Any, what: str) -> str:
     if not isinstance(label, str) or not label.strip() or label != " ".join(label.split()):
         raise ProblemError(
-            f"{what} {label!r} is no plain text; these forms hold texts without blanks at their ends, save_economy all labels"
+            f"{what} {label!r} is no plain text; these forms hold texts without blanks at their ends, save_economy "
+            "all labels"
         )
     return label

@@ -14,8 +14,8 @@ targets     good, amount (unit, category)
 limits      factor, at_least, at_most (unit); one of the two may be empty
 =========== ==================================================================================================
 
-goods, techniques and outputs are needed. Any sheet may have a column "note", which is not read. Sheets whose names begin
-with an underscore, and one called "read me", are left alone.
+goods, techniques and outputs are needed. Any sheet may have a column "note", which is not read. Sheets whose names
+begin with an underscore, and one called "read me", are left alone.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def read_sheets(path: Path) -> tuple[Statements, list[Source]]:
             tables[name] = _Table(sheet, name)
         elif not path.is_dir() or difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.8):
             raise ProblemError(
-                f"{sheet.where}: unknown sheet {sheet.name!r}{suggest(name, COLUMNS)}; one that is not to be read gets a "
+                f"{sheet.where}: unknown sheet {sheet.name!r}{suggest(name, COLUMNS)}; one that is not to be read "
+                "gets a "
                 "name that begins with _"
             )
     for name in NEEDED:

@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import ProblemError
 from ..atomic import new_folder
 from ..workbook import Rows, write_workbook
-from .sheets import SEPARATOR, COLUMNS
+from .sheets import COLUMNS, SEPARATOR
 from .statements import TARGET, Label, Statements, Term
 from .text_writer import number
 

@@ -98,6 +98,7 @@ def _help() -> list[str]:
     return [
         *lines,
         "",
-        "Every sheet may have a column note, which is not read. Numbers are numbers, with a decimal point in CSV files.",
+        "Every sheet may have a column note, which is not read. Numbers are numbers, with a decimal point in CSV "
+        "files.",
         "Names are the same on every sheet. Nothing is merged. Sheets that begin with _ are left alone.",
     ]

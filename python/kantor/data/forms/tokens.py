@@ -34,7 +34,8 @@ class Token:
 
 
 def statements(text: str, where: str) -> list[list[Token]]:
-    """The tokens of every statement: a line, with the lines after it that begin with a blank; ``#`` begins a comment."""
+    """The tokens of every statement: a line, with the lines after it that begin with a blank; ``#`` begins a
+    comment."""
     found: list[list[Token]] = []
     for number, line in enumerate(text.splitlines(), 1):
         tokens = _cut(line, number, where)
