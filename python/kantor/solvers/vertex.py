@@ -305,7 +305,7 @@ class _Search:
         lp, guess = self.units.program(self.lp), self._read_off()
         solver = highspy.Highs()
         options = {
-            "output_flag": False, "presolve": "off", "solver": "simplex", "threads": 1, "small_matrix_value": 1e-12,
+            "output_flag": False, "presolve": "off", "solver": "simplex", "parallel": "off", "small_matrix_value": 1e-12,
             "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
         }  # fmt: skip
         if self.seconds is not None:
