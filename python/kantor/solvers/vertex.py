@@ -305,8 +305,8 @@ class _Search:
         lp, guess = self.units.program(self.lp), self._read_off()
         solver = highspy.Highs()
         options = {
-            "output_flag": False, "presolve": "off", "solver": "simplex", "parallel": "off", "small_matrix_value": 1e-12,
-            "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
+            "output_flag": False, "presolve": "off", "solver": "simplex", "parallel": "off",
+            "small_matrix_value": 1e-12, "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
         }  # fmt: skip
         if self.seconds is not None:
             options["time_limit"] = max(self.seconds, 1e-3)
