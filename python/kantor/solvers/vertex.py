@@ -33,6 +33,7 @@ from .program_solution import ProgramSolution
 from .rational import Basis, Vertex, optimal_vertex
 from .repair import PlanPoint
 from .rounds import Start
+from .scaling import equilibrate
 from .solution import Status
 from .technology import Technology, not_leontief
 from .value_units import ValueUnits
@@ -41,6 +42,7 @@ MOST_ROWS = 20_000  # goods and limits for which the simplex method is asked
 MOST_EXACT = 60  # goods and limits for which the vertex is confirmed in rational arithmetic
 _EXCHANGE = 1e-12
 _BASIC = 1
+_RUIZ_PASSES = 8
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,11 @@ class _Search:
         self.program, self.start, self.backend, self.seconds = program, start, backend, seconds
         self.evaluator = Evaluator(program)
         self.lp, self.layout = to_linear_program(program)
-        self.units = ValueUnits(*value_scaling(program, planning_prices(self.evaluator, backend)))
+        # Goods without a price have no value to be counted in: rows and columns are evened out besides.
+        rows, columns = value_scaling(program, planning_prices(self.evaluator, backend))
+        rows = 1.0 / rows
+        equilibrate(self.lp.K, rows, columns, _RUIZ_PASSES)
+        self.units = ValueUnits(1.0 / rows, columns)
         self.failures: list[str] = []
 
     def run(self) -> ProgramVertex | None:
