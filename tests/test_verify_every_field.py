@@ -183,7 +183,7 @@ def cells(table: pd.DataFrame) -> Iterator[tuple[Any, int, int, Any]]:
         for column in range(table.shape[1]):
             value = table.iloc[row, column]
             plain = float(value) if isinstance(value, np.floating | float) else value
-            if isinstance(plain, float) and 0 < abs(plain) < 1e-8 * table.iloc[:, column].abs().max():
+            if isinstance(plain, float) and 0 < abs(plain) < max(1e-8 * table.iloc[:, column].abs().max(), 1e-14):
                 continue  # a rounding error of the solver, not worth a digit
             others = changed(plain)
             for other in others if row == 0 else [others[row % len(others)]]:
