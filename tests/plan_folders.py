@@ -55,6 +55,16 @@ PLANS: dict[str, Callable[[], Plan]] = {
     "unlimited": lambda: Plan(economy()),
 }  # fmt: skip
 
+
+def degenerate() -> Plan:
+    """The target is just what the cheap technique can make: a unit is worth 1 to 3 hours, its capacity 0 to 2."""
+    made = Economy.from_arrays(
+        input=np.zeros((1, 2)), output=np.ones((1, 2)), intensities=np.array([[1.0, 3.0]]), products=["good"],
+        techniques=["cheap", "dear"], indicators=["hours"],
+    )  # fmt: skip
+    return Plan(made, [2.0], MinimiseUse("hours"), limits={"hours": 9.0}, capacities={"cheap": 2.0})
+
+
 FULL = """
 [economy]
 source = "small"

@@ -16,7 +16,7 @@ import pytest
 import plan_folders
 from kantor import verify_plan
 from kantor.errors import ProblemError
-from kantor.planning.record import PARTS, TABLES, read_record
+from kantor.planning.record import PARTS, TABLES, VERTEX, read_record
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -40,6 +40,7 @@ DESCRIPTIVE = {
     ("options", "time_limit_s"): RUN,
     ("options", "iteration_limit"): RUN,
     ("notes",): WORDS,
+    ("vertex", "how"): WORDS,
     ("scenario", "path"): "where the scenario lay; the files beside it are compared by their SHA-256",
     ("certificate", "primal_residual"): "the solver's own measure of its last iterate, which is not kept",
     ("certificate", "dual_residual"): "as the primal one",
@@ -48,8 +49,9 @@ DESCRIPTIVE = {
 RESEALED = {"tables", "digest"}
 UNITS = pd.Series(["t", "kg", "m"], plan_folders.GOODS)
 NAMES = pd.Series(["Grain", "Iron", "Cloth"], plan_folders.GOODS)
-KINDS = ["scenario", "capacity", "floor", "infeasible", "unlimited", "years", "trade"]
+KINDS = ["scenario", "capacity", "floor", "infeasible", "unlimited", "years", "trade", "vertex", "degenerate vertex"]
 FROM_FILES = ("scenario", "years", "trade")
+CORNERS = {"vertex": plan_folders.PLANS["capacity"], "degenerate vertex": plan_folders.degenerate}
 # Plans over years and regions are larger: of these every eighth cell, and of plan.json what only they have.
 LARGE = ("years", "trade")
 OWN = {"horizon", "capital", "storage", "regions", "trade", "limits", "objective"}
@@ -72,6 +74,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Any:
                 )
             elif kind == "trade":
                 made[kind] = plan_folders.world_folder(root)
+            elif kind in CORNERS:
+                made[kind] = CORNERS[kind]().solve(1e-9, vertex=True).save(root / "plan")
             else:
                 made[kind] = plan_folders.PLANS[kind]().solve(1e-9).save(root / "plan")
         return made[kind]
@@ -148,12 +152,12 @@ def test_every_leaf_of_plan_json(saved: Any, tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", [*TABLES, PARTS])
+@pytest.mark.parametrize("name", [*TABLES, PARTS, *VERTEX])
 def test_every_cell_of_every_table(saved: Any, tmp_path: Path, kind: str, name: str) -> None:
     folder = Path(shutil.copytree(saved(kind), tmp_path / "plan"))
     if not (folder / name).exists():
-        assert name == PARTS
-        assert kind not in ("capacity",)
+        assert name in (PARTS, *VERTEX)
+        assert kind not in (("capacity",) if name == PARTS else CORNERS)
         return
     whole = pd.read_parquet(folder / name)
     unnoticed = []
@@ -179,7 +183,7 @@ def cells(table: pd.DataFrame) -> Iterator[tuple[Any, int, int, Any]]:
         for column in range(table.shape[1]):
             value = table.iloc[row, column]
             plain = float(value) if isinstance(value, np.floating | float) else value
-            if isinstance(plain, float) and 0 < abs(plain) < 1e-8 * table.iloc[:, column].abs().max():
+            if isinstance(plain, float) and 0 < abs(plain) < max(1e-8 * table.iloc[:, column].abs().max(), 1e-14):
                 continue  # a rounding error of the solver, not worth a digit
             others = changed(plain)
             for other in others if row == 0 else [others[row % len(others)]]:

@@ -26,6 +26,7 @@ from .endless import prove_endless
 from .evaluate import Evaluator
 from .interior import InteriorAnswer, interior_point, worth_trying
 from .options import StoppingCriteria
+from .plain_start import plain_start
 from .plain_units import PlainUnits
 from .problem import FloatArray
 from .program import PlanningProgram
@@ -39,6 +40,7 @@ from .unlimited import unlimited_good
 
 _SIDE_ITERATIONS = 20_000
 METHODS = ("auto", "reduced", "policy", "level", "exchange", "interior", "pdhg", "highs")
+_STOPPED = (Status.INTERRUPTED, Status.TIME_LIMIT, Status.ITERATION_LIMIT)
 _COUPLINGS = {"policy": "nothing", "level": "limits"}
 
 
@@ -225,7 +227,8 @@ class _Run:
             return self._finish(Status.TIME_LIMIT, why)
         if self.stopping.iteration_limit is not None and choice.steps >= self.stopping.iteration_limit:
             return self._finish(Status.ITERATION_LIMIT, why)
-        if math.isfinite(self._gap()):
+        found = (answer.plan.activity, answer.dual.prices, answer.dual.rents)
+        if math.isfinite(self._gap()) and all(np.isfinite(part).all() for part in found):
             self.start = Start(answer.plan, answer.dual)
         return None
 
@@ -269,7 +272,7 @@ class _Run:
     def _gap(self) -> float:
         return math.inf if self.best is None else self.best.gap
 
-    def _certify(self, answer: ReducedAnswer | ChoiceAnswer | InteriorAnswer) -> Certificate:
+    def _certify(self, answer: ReducedAnswer | ChoiceAnswer | InteriorAnswer | Start) -> Certificate:
         tolerance = self.stopping.tolerance
         new = self._timed(
             "certificate", certify, self.evaluator, answer.plan, answer.dual, tolerance=tolerance, backend=self.backend
@@ -343,6 +346,8 @@ class _Run:
 
     def _finish(self, status: Status, why: str, certified: bool = True, objective: float = math.nan) -> ProgramSolution:
         """The best certificate as a solution; without one, NaN everywhere."""
+        if status in _STOPPED and not math.isfinite(self._gap()) and hasattr(self, "evaluator"):
+            self._certify_plainly()
         n, m, r = self.program.shape
         best, kind = self.best, self.program.kind
         certified = certified and status is Status.OPTIMAL
@@ -370,6 +375,15 @@ class _Run:
             certified,
             info=self._close(why),
         )
+
+    def _certify_plainly(self) -> None:
+        """Where a side was not proved in time: a warm start, and what needs no solver, may prove it."""
+        try:
+            for start in (self.start, plain_start(self.evaluator, self.backend)):
+                if start is not None and not math.isfinite(self._gap()):
+                    self._certify(start)
+        except KeyboardInterrupt:  # again: then without
+            pass
 
     def _infeasible(self, proof: InfeasibilityProof, plan: PlanPoint, why: str) -> ProgramSolution:
         bounds = (np.inf, np.inf) if self.program.kind == "use" else (-np.inf, -np.inf)

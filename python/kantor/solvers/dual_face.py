@@ -24,7 +24,7 @@ from .value_units import ValueUnits
 from .vertex import MOST_ROWS, ProgramVertex
 
 _HIGHS = {
-    "output_flag": False, "threads": 1, "solver": "simplex", "small_matrix_value": 1e-12,
+    "output_flag": False, "parallel": "off", "solver": "simplex", "small_matrix_value": 1e-12,
     "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
 }  # fmt: skip
 

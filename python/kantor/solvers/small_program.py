@@ -27,7 +27,7 @@ _NAMES = (highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, high
 _STATUS = {highspy.HighsBasisStatus.kBasic: BASIC, highspy.HighsBasisStatus.kUpper: UPPER}
 _OPTIONS: dict[str, Any] = {
     "output_flag": False,
-    "threads": 1,
+    "parallel": "off",  # not "threads": HiGHS refuses to run with another number than an earlier run of the process had
     "presolve": "off",
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,

@@ -104,8 +104,11 @@ class Technology:
         return self.backend.to_host(out)
 
     def least(self, unit_cost: FloatArray) -> tuple[FloatArray, np.ndarray[Any, Any]]:
-        """(n,) the least of a (m,) vector among the techniques of each good, and which technique it is."""
-        sorted_cost = unit_cost[self.order]
+        """(n,) the least of a (m,) vector among the techniques of each good, and which technique it is.
+
+        What is not a number, as where prices of techniques that make less than they use have overflowed, is the most.
+        """
+        sorted_cost = np.where(np.isnan(unit_cost), np.inf, unit_cost)[self.order]
         least = np.minimum.reduceat(sorted_cost, self.starts)
         at = np.flatnonzero(sorted_cost == np.repeat(least, np.diff(np.append(self.starts, self.order.size))))
         first = at[np.unique(self.own[self.order[at]], return_index=True)[1]]

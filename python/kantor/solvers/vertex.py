@@ -33,6 +33,7 @@ from .program_solution import ProgramSolution
 from .rational import Basis, Vertex, optimal_vertex
 from .repair import PlanPoint
 from .rounds import Start
+from .scaling import equilibrate
 from .solution import Status
 from .technology import Technology, not_leontief
 from .value_units import ValueUnits
@@ -41,6 +42,7 @@ MOST_ROWS = 20_000  # goods and limits for which the simplex method is asked
 MOST_EXACT = 60  # goods and limits for which the vertex is confirmed in rational arithmetic
 _EXCHANGE = 1e-12
 _BASIC = 1
+_RUIZ_PASSES = 8
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,11 @@ class _Search:
         self.program, self.start, self.backend, self.seconds = program, start, backend, seconds
         self.evaluator = Evaluator(program)
         self.lp, self.layout = to_linear_program(program)
-        self.units = ValueUnits(*value_scaling(program, planning_prices(self.evaluator, backend)))
+        # Goods without a price have no value to be counted in: rows and columns are evened out besides.
+        rows, columns = value_scaling(program, planning_prices(self.evaluator, backend))
+        rows = 1.0 / rows
+        equilibrate(self.lp.K, rows, columns, _RUIZ_PASSES)
+        self.units = ValueUnits(1.0 / rows, columns)
         self.failures: list[str] = []
 
     def run(self) -> ProgramVertex | None:
@@ -305,8 +311,8 @@ class _Search:
         lp, guess = self.units.program(self.lp), self._read_off()
         solver = highspy.Highs()
         options = {
-            "output_flag": False, "presolve": "off", "solver": "simplex", "threads": 1, "small_matrix_value": 1e-12,
-            "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
+            "output_flag": False, "presolve": "off", "solver": "simplex", "parallel": "off",
+            "small_matrix_value": 1e-12, "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
         }  # fmt: skip
         if self.seconds is not None:
             options["time_limit"] = max(self.seconds, 1e-3)
