@@ -31,7 +31,7 @@ on_all_ranks() {
 finish_or_requeue() {
   local code=$1
   if [ "$code" -eq 130 ]; then
-    echo "interrupted after a checkpoint; the job goes back into the queue"
+    echo "interrupted; the job goes back into the queue and goes on from its checkpoint"
     scontrol requeue "$SLURM_JOB_ID"
     exit 0
   fi

@@ -13,11 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-import mpi_checks_here as here
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import mpi_checks_here as here
 from kantor.backends.partition import Layout, best, compare, contiguous, divide, full_rows
 from kantor.errors import OptionError
 
@@ -207,8 +207,8 @@ def test_graph_partition_finds_hidden_regions():
 
 
 def test_options_of_distributed_are_checked():
-    MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py is not installed")
+    mpi = pytest.importorskip("mpi4py.MPI", reason="mpi4py is not installed")
     from kantor.backends.world import World
 
     with pytest.raises(OptionError, match="partition: 'grid'"):
-        World(MPI.COMM_SELF, "grid")
+        World(mpi.COMM_SELF, "grid")

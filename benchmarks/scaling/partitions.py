@@ -1,7 +1,7 @@
 """What dividing real and generated economies moves: python benchmarks/scaling/partitions.py [-o FILE]
 
-Numbers of one product with A (kantor.backends.partition.compare) for 4, 16 and 64 ranks, by region where there are some,
-by METIS and in contiguous pieces; decision 0011 and the model of docs/scaling.md read the result.
+Numbers of one product with A (kantor.backends.partition.compare) for 4, 16 and 64 ranks, by region where there
+are some, by METIS and in contiguous pieces; decision 0011 and the model of docs/scaling.md read the result.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def main() -> None:
                     continue
                 for held in schemes:
                     facts = {"scheme": held.scheme, "values": held.values, "sums": held.sums, "most": held.most}
-                    found.append({"economy": name, "goods": A.shape[0], "entries": int(A.nnz), "ranks": size, "way": way,
-                                  "balance": held.balance, **facts})  # fmt: skip
+                    facts |= {"economy": name, "goods": A.shape[0], "entries": int(A.nnz)}
+                    found.append({**facts, "ranks": size, "way": way, "balance": held.balance})
                 words = "  ".join(f"{held.scheme} {held.moved:9,} ({held.balance:.2f})" for held in schemes)
                 print(f"  {size:3} {way:10} {words}", flush=True)
     if options.output is not None:

@@ -127,7 +127,9 @@ class Product:
         if not isinstance(local, HostBackend):
             # The contract has no gather; a product with ones picks the same values, exactly, where they are.
             picked = self.exchange.picked
-            ones = sp.csr_array((np.ones(picked.size), picked, np.arange(picked.size + 1)), shape=(picked.size, high - low))
+            ones = sp.csr_array(
+                (np.ones(picked.size), picked, np.arange(picked.size + 1)), shape=(picked.size, high - low)
+            )
             self._pick = local.prepare(ones, transpose=False)
 
     def few_products(self) -> None:

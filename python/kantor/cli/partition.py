@@ -23,8 +23,8 @@ def partition(
 
     "rows": every rank holds whole rows and fetches values. "parts": rows more than half full are added up from every
     rank's part. "shorter": values or sums for each pair of ranks, whichever are fewer. "grid": blocks on a
-    two-dimensional grid. Solves use what moves least. A number is 8 bytes for each right-hand side; a solve with A' too,
-    or of a linear programme, moves about twice as many in an iteration.
+    two-dimensional grid. Solves use what moves least. A number is 8 bytes for each right-hand side; solves with A
+    and A', linear programmes say, move about twice as many in an iteration.
     """
     import scipy.sparse as sp
 

@@ -26,8 +26,8 @@ def run_together(command: Callable[[], Any]) -> None:
     partition = os.environ.get("KANTOR_PARTITION", "auto")
     with distributed(partition=partition if partition in PARTITIONS else "auto") as ranks:
         if ranks.size != size:
-            os.write(2, f"kantor: the launcher started {size} processes, but mpi4py belongs to another MPI and sees "
-                        f"{ranks.size}; start with the mpiexec of the MPI that mpi4py was built for\n".encode())  # fmt: skip
+            words = f"the launcher started {size} processes, but mpi4py belongs to another MPI and sees {ranks.size}"
+            os.write(2, f"kantor: {words}; start with the mpiexec of the MPI that mpi4py was built for\n".encode())
             os._exit(2)
         _world = ranks
         if ranks.rank > 0:
