@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -42,7 +43,12 @@ def slurm(tmp_path_factory):
     if shutil.which("slurmctld") is None and shutil.which("apt-get") is None:
         pytest.skip("Slurm is not installed and there is no apt-get to install it with")
     folder = tmp_path_factory.mktemp("slurm")
-    started = subprocess.run([CLUSTER / "local_slurm.sh", "start", folder], capture_output=True, text=True, timeout=400)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = {"KANTOR_SLURM_PORT": str(free.getsockname()[1])}
+    started = subprocess.run(
+        [CLUSTER / "local_slurm.sh", "start", folder], capture_output=True, text=True, timeout=400, env=os.environ | port
+    )
     if started.returncode == 77:
         pytest.skip(started.stderr.strip())
     try:

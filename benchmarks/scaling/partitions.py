@@ -28,8 +28,8 @@ def economies() -> Iterator[tuple[str, Any, Any]]:
     world = kt.load_economy("wiod2013")
     yield "wiod2013", world.input_coefficients, world.products.get_level_values("region").factorize()[0]
     sectors = kt.load_economy("us_useeio_2012_411")
-    yield "expanded US, 20,000 products", kt.expand(sectors, 20_000, seed=1).input_coefficients, None
-    yield "power law, 20,000 industries", kt.power_law(20_000).input_coefficients, None
+    yield "expanded US, 10,000 products", kt.expand(sectors, 10_000, seed=1).input_coefficients, None
+    yield "power law, 5,000 industries", kt.power_law(5_000).input_coefficients, None
     for name, trade in (("regional, 5 % trade", 0.05), ("without regions", None)):
         rows = [regional_rows(r, 64, 400, trade=trade)[0] for r in range(64)]
         yield f"{name}, 64 x 400 goods", sp.vstack(rows), np.repeat(np.arange(64), 400)

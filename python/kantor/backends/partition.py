@@ -85,11 +85,12 @@ def contiguous(weights: Indices, size: int) -> Layout:
 
 
 def by_groups(groups: Indices, weights: Indices, size: int) -> Layout:
-    """Whole groups to ranks, the heaviest first, each to the rank with the least so far; with fewer groups than ranks
-    the groups are cut: contiguous pieces in the order of the groups.
+    """Whole groups to ranks: neighbours together, for they are listed near each other because they are near; or, if
+    that leaves a rank with over a tenth more, the heaviest first, each to the rank with the least so far. With fewer
+    groups than ranks the groups are cut: contiguous pieces in the order of the groups.
 
-    >>> by_groups(np.array([0, 0, 1, 1, 2, 2]), np.array([3, 3, 2, 2, 1, 1]), 2).owned(0).tolist()
-    [0, 1]
+    >>> by_groups(np.array([0, 0, 1, 1, 2, 2]), np.array([3, 3, 2, 2, 1, 1]), 2).offsets.tolist()
+    [0, 2, 6]
     """
     weights = np.asarray(weights, dtype=np.float64)
     _, member = np.unique(groups, return_inverse=True)
@@ -104,6 +105,9 @@ def by_groups(groups: Indices, weights: Indices, size: int) -> Layout:
     for group in np.argsort(-load, kind="stable"):
         rank_of[group] = np.argmin(carried)
         carried[rank_of[group]] += load[group]
+    beside = np.repeat(np.arange(size), contiguous(load, size).counts)
+    if np.bincount(beside, weights=load, minlength=size).max() <= 1.1 * carried.max():
+        rank_of = beside
     return Layout.of_owners(rank_of[member], size)
 
 
