@@ -212,3 +212,12 @@ def test_options_of_distributed_are_checked():
 
     with pytest.raises(OptionError, match="partition: 'grid'"):
         World(mpi.COMM_SELF, "grid")
+
+
+def test_kantor_partition_counts_before_solving():
+    done = run(*kantor("partition", "us_2012", "--ranks", "2", "--ranks", "5", "--json"))
+    found = json.loads(done.stdout)
+    assert {line["ranks"] for line in found["partitions"]} == {2, 5}
+    for line in found["partitions"]:
+        assert line["moved"][line["least"]] == min(line["moved"].values())
+    assert run(*kantor("partition", "us_2012", "--ranks", "0")).returncode == 2

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from test_distributed import SECONDS, environment, mpiexec  # noqa: F401 - a fixture
 
 import kantor as kt
 from kantor.data.regional import regional_rows, write_regional
 from kantor.data.shards import open_shards, write_head, write_shard
 from kantor.errors import OptionError, ProblemError
+from test_distributed import SECONDS, environment, mpiexec  # noqa: F401 - a fixture
 
 REGIONS, GOODS, USERS = 5, 40, 8
 
@@ -114,8 +114,8 @@ def test_shards_on_three_ranks_give_the_whole_answer_and_all_name_a_damaged_one(
     script = Path(tmp_path / "ranks.py")
     script.write_text(RANKS)
     done = subprocess.run(
-        [mpiexec, "-n", "3", sys.executable, script, tmp_path / "t", tmp_path / "signed"], capture_output=True, text=True,
-        timeout=SECONDS, env=environment(),
+        [mpiexec, "-n", "3", sys.executable, script, tmp_path / "t", tmp_path / "signed"], capture_output=True,
+        text=True, timeout=SECONDS, env=environment(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

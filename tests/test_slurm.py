@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from test_distributed import environment
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
@@ -46,9 +47,8 @@ def slurm(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = {"KANTOR_SLURM_PORT": str(free.getsockname()[1])}
-    started = subprocess.run(
-        [CLUSTER / "local_slurm.sh", "start", folder], capture_output=True, text=True, timeout=400, env=os.environ | port
-    )
+    start = [CLUSTER / "local_slurm.sh", "start", folder]
+    started = subprocess.run(start, capture_output=True, text=True, timeout=400, env=os.environ | port)
     if started.returncode == 77:
         pytest.skip(started.stderr.strip())
     try:

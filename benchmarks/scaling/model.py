@@ -7,6 +7,7 @@ scaling --into FILE` measured, and its times with a bandwidth and a latency fitt
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 from dataclasses import asdict, dataclass
@@ -90,12 +91,21 @@ def halo(economy: Economy, ranks: int) -> tuple[float, float]:
 
 def _distinct(goods: int, draws: np.ndarray) -> np.ndarray:
     """Expected number of distinct goods among so many draws of goods u^3: tabulated over draws, then interpolated."""
-    share, most = _chance_of_user(goods), float(draws.max())
-    if most == 0.0:
-        return np.zeros_like(draws)
-    table = np.concatenate([[0.0], np.geomspace(1e-3, max(most, 1e-2), 300)])
-    counts = np.array([float(np.sum(-np.expm1(-d * share))) for d in table])
-    return np.interp(draws, table, counts)
+    return np.interp(draws, *_table(goods))
+
+
+@functools.cache
+def _table(goods: int) -> tuple[np.ndarray, np.ndarray]:
+    share = _chance_of_user(goods)
+    draws = np.concatenate([[0.0], np.geomspace(1e-3, 1e10, 400)])
+    # Goods whose chances hardly differ are counted by one of them.
+    step = max(1, goods // 4000)
+    chances, times = (
+        np.append(share[:step], share[step::step]),
+        np.append(np.ones(step), np.full(share[step::step].size, step)),
+    )
+    times *= goods / times.sum()
+    return draws, np.array([float(np.sum(-times * np.expm1(-d * chances))) for d in draws])
 
 
 def _chance_of_user(goods: int) -> np.ndarray:
@@ -182,13 +192,15 @@ def main() -> None:
     result: dict[str, Any] = {"machines": [asdict(machine) for machine in MACHINES], "predicted": predict()}
     for line in result["predicted"]:
         kind = "regions" if line["trade"] is not None else "no structure"
-        print(f"{line['machine'][:4]} {line['scaling']:9} {kind:12} {line['ranks']:5} ranks  {line['entries']:.1e} entries  "
+        print(f"{line['machine'][:4]} {line['scaling']:9} {kind:12} {line['ranks']:5} ranks  "
+              f"{line['entries']:.1e} entries  "
               f"{1e3 * line['seconds']:9.3f} ms  local {1e3 * line['local']:9.3f}  moving {1e3 * line['moving']:9.3f}  "
               f"{line['scheme']:4} {line['numbers']:12,.0f} numbers  efficiency {line['efficiency']:.2f}")  # fmt: skip
     if options.check is not None:
         result["checked"] = check(options.check)
         for line in result["checked"]:
-            print(f"{line['scaling']:6} {line['ranks']} ranks  halo {line['halo']:8,} model {line['halo_model']:10,.0f}  "
+            print(f"{line['scaling']:6} {line['ranks']} ranks  "
+                  f"halo {line['halo']:8,} model {line['halo_model']:10,.0f}  "
                   f"partners {line['partners']} model {line['partners_model']:.1f}  product "
                   f"{1e3 * line['product']:.3f} ms model {1e3 * line['product_model']:.3f} ms")  # fmt: skip
     if options.output is not None:
