@@ -163,6 +163,8 @@ class Product:
 
     def _for_others(self, x: Array, fetched: Array, count: int) -> np.ndarray:
         """Sums for others' rows."""
+        assert self.others_own is not None
+        assert self.others_halo is not None
         local, shape = self.local, (count, *x.shape[1:])
         total, added = local.zeros(shape), local.zeros(shape)
         local.matvec(self.others_own, x, total)

@@ -68,7 +68,7 @@ class _ShardedOperand(Operand):
         self.held = int(rows.nnz)
 
     @property
-    def size_op(self) -> Operator:  # type: ignore[override]
+    def size_op(self) -> Operator:
         return self.magnitude
 
     @property
