@@ -27,11 +27,14 @@ on_all_ranks() {
   srun --mpi="$KANTOR_MPI" --kill-on-bad-exit=1 "$@"
 }
 
-# What to do with the exit code of kantor: 130 means a signal came, the state is on disk, and the job goes on later.
+# What to do with the exit code of kantor: 130 means a signal came, the state is on disk, and the job goes on later; 143
+# and 138 that SIGTERM or SIGUSR1 came while it was still loading. A job that somebody cancelled is no longer running,
+# and stays cancelled.
 finish_or_requeue() {
   local code=$1
-  if [ "$code" -eq 130 ]; then
-    echo "interrupted after a checkpoint; the job goes back into the queue"
+  case "$code" in 130 | 138 | 143) ;; *) exit "$code" ;; esac
+  if [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ]; then
+    echo "interrupted; the job goes back into the queue and goes on from its checkpoint"
     scontrol requeue "$SLURM_JOB_ID"
     exit 0
   fi

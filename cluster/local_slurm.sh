@@ -3,7 +3,7 @@
 #   cluster/local_slurm.sh start FOLDER    installs slurm-wlm and munge (Debian, as root) if missing, starts all daemons
 #   source FOLDER/env                      now sbatch, srun, squeue, scontrol talk to it
 #   cluster/local_slurm.sh stop FOLDER     ends them; FOLDER keeps the logs
-# Everything it writes is in FOLDER; ports 16817 and 16818 on this machine. Partitions: low, which high preempts.
+# Everything it writes is in FOLDER; it listens on two ports of this machine, 16817 and 16818 or KANTOR_SLURM_PORT. Partitions: low, which high preempts.
 set -euo pipefail
 
 say() { echo "local_slurm: $*" >&2; }
@@ -18,14 +18,14 @@ install_slurm() {
 }
 
 configure() {
-  local host cpus=8  # more than there are: ranks share the cores here
+  local port=${KANTOR_SLURM_PORT:-16817} host cpus=8  # more than there are: ranks share the cores here
   host=$(hostname -s)
   mkdir -p "$folder"/{state,spool}
   cat >"$folder/slurm.conf" <<CONF
 ClusterName=local
 SlurmctldHost=$host(127.0.0.1)
-SlurmctldPort=16817
-SlurmdPort=16818
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
 SlurmUser=root
 AuthType=auth/munge
 AuthInfo=socket=$folder/munge.socket

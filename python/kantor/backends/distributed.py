@@ -18,9 +18,9 @@ import scipy.sparse as sp
 from ..errors import BackendUnavailable, OptionError, ProblemError
 from .halo import Product
 from .matrices import csr_of, rounded
-from .partition import Layout, contiguous, divide, split_rows
+from .partition import Layout, best, by_groups, contiguous, divide, holders
 from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
-from .world import World
+from .world import World, once
 
 
 @dataclass
@@ -118,26 +118,17 @@ class DistributedBackend(Backend):
         return layouts[M], layouts[N], words
 
     def _product(self, csr: sp.csr_array, rows: Layout, columns: Layout, values: str) -> Product:
-        """This rank's rows, and its columns of the full rows."""
-        rank, size = self.world.rank, self.world.size
-        owned = rows.owned(rank)
-        mine = sp.csr_array(csr[owned])
-        mine = sp.csr_array((mine.data, columns.position(mine.indices), mine.indptr), shape=mine.shape)
-        full = split_rows(csr, size)
-        if not full.size:
-            return Product(self.local, self.world, mine, columns, values)
-        at = rows.position(full)
-        here = np.flatnonzero(rows.owner(at) == rank)
-        local_rows = at[here] - rows.offsets[rank]
-        keep = np.ones(mine.shape[0], dtype=bool)
-        keep[local_rows] = False
-        lengths = np.where(keep, np.diff(mine.indptr), 0)
-        entries = np.repeat(keep, np.diff(mine.indptr))
-        rest = sp.csr_array(
-            (mine.data[entries], mine.indices[entries], np.concatenate([[0], np.cumsum(lengths)])), shape=mine.shape
-        )
-        part = sp.csr_array(csr[full][:, columns.owned(rank)])
-        return Product(self.local, self.world, rest, columns, values, part, (local_rows, here))
+        """The entries that this rank holds by the scheme that moves the fewest numbers."""
+        rank = self.world.rank
+        scheme = once(best)(csr, rows, columns)
+        if scheme.scheme == "rows":
+            mine = sp.csr_array(csr[rows.owned(rank)])
+            mine = sp.csr_array((mine.data, columns.position(mine.indices), mine.indptr), shape=mine.shape)
+            return Product(self.local, self.world, mine, rows, columns, values, whole_rows=True)
+        keep = holders(csr, rows, columns, scheme.scheme, scheme.pairs) == rank
+        i = rows.position(np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr))[keep])
+        held = sp.csr_array((csr.data[keep], (i, columns.position(csr.indices[keep]))), shape=csr.shape)
+        return Product(self.local, self.world, held, rows, columns, values)
 
     def few_products(self, A: Operator) -> None:
         A.handle.forward.few_products()
@@ -202,8 +193,6 @@ class DistributedBackend(Backend):
 
 
 def _grouped(csr: sp.csr_array, length: int, groups: np.ndarray, size: int) -> Layout:
-    from .partition import by_groups
-
     weights = np.zeros(length)
     if csr.shape[0] == length:
         weights += np.diff(csr.indptr)
@@ -233,5 +222,5 @@ class SpreadBackend(DistributedBackend):
 
     def prepare_rows(self, rows: sp.csr_array, values: str = "float64") -> Operator:
         """A square matrix from every rank's rows, whose columns are *positions* of the layout; without a transpose."""
-        product = Product(self.local, self.world, rows, self.own_layout, values)
+        product = Product(self.local, self.world, rows, self.own_layout, self.own_layout, values, whole_rows=True)
         return Operator((rows.shape[0], rows.shape[0]), int(rows.nnz), Divided(product, None, "shards"), None, values)

@@ -1,8 +1,8 @@
-"""One product of a divided matrix: what a rank holds, what it fetches from others, what it adds up with them.
+"""One product of a divided matrix: what a rank holds, what it fetches from others, what it adds up for them.
 
-A rank owns whole rows. Its entries fall into three parts: *own*, whose columns it owns too; *halo*, whose columns'
-values it fetches; and its columns' part of the *full* rows (kantor.backends.partition.split_rows), whose sums all ranks
-add up together. Values travel while the own part is multiplied.
+A rank's entries fall into three parts: *own*, rows and columns its own; *halo*, own rows, others' columns, whose values
+it fetches; and *others'* rows, whose sums it sends to their owners. Values travel while the own part is multiplied.
+With whole rows there are no sums to send.
 """
 
 from __future__ import annotations
@@ -45,93 +45,132 @@ class Exchange:
     def buffers(self, width: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:
         """(to send, to receive, requests) for ``width`` right-hand sides."""
         if width not in self._ready:
-            send, receive = np.empty((int(self.sends.sum()), width)), np.empty((int(self.counts.sum()), width))
-            requests = []
-            for counts, buffer, make in (
-                (self.counts, receive, self.world.comm.Recv_init), (self.sends, send, self.world.comm.Send_init),
-            ):  # fmt: skip
-                for rank, (start, count) in enumerate(zip(_starts(counts), counts, strict=True)):
-                    if count:
-                        requests.append(make(buffer[start : start + count], rank, _TAG))
-            self._ready[width] = send, receive, requests
+            self._ready[width] = _buffers(self.world, self.sends, self.counts, width)
         return self._ready[width]
 
-    def free(self) -> None:
-        """Give the requests back to MPI."""
-        for _, _, requests in self._ready.values():
-            for request in requests:
-                request.Free()
-        self._ready.clear()
+
+def _buffers(
+    world: World, to_send: Indices, to_receive: Indices, width: int
+) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+    """Buffers and persistent requests for so many rows to and from every rank."""
+    send, receive = np.empty((int(to_send.sum()), width)), np.empty((int(to_receive.sum()), width))
+    requests = []
+    for counts, buffer, make in ((to_receive, receive, world.comm.Recv_init), (to_send, send, world.comm.Send_init)):
+        for rank, (start, count) in enumerate(zip(_starts(counts), counts, strict=True)):
+            if count:
+                requests.append(make(buffer[start : start + count], rank, _TAG))
+    return send, receive, requests
+
+
+class Sums:
+    """The reverse of an exchange: a rank's sums for others' rows go to their owners."""
+
+    def __init__(self, world: World, layout: Layout, theirs: Indices) -> None:
+        # As if the owners fetched: they are asked for room, so the lists of both sides are those of an Exchange.
+        self.plan = Exchange(world, layout, theirs)
+        self._ready: dict[int, tuple[np.ndarray, np.ndarray, list[Any]]] = {}
+
+    def buffers(self, width: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+        """(to send, to receive, requests): what an exchange fetches is sent here, and the other way round."""
+        if width not in self._ready:
+            self._ready[width] = _buffers(self.plan.world, self.plan.counts, self.plan.sends, width)
+        return self._ready[width]
 
 
 class Product:
-    """M x for rows of M divided among ranks.
+    """M x for the entries that this rank holds, in CSR over *positions* of rows and columns.
 
-    mine : CSR (owned rows, n) of this rank, column indices being *positions* in ``columns``; full rows are empty here
-    full : CSR (full rows, owned columns), this rank's columns' part of the full rows, or None without any
-    full_at : (local row, index of the full row) of those full rows that this rank owns
+    held : (all rows, all columns) entries of this rank, both indices being positions
     """
 
     def __init__(
-        self, local: Backend, world: World, mine: sp.csr_array, columns: Layout, values: str = "float64",
-        full: sp.csr_array | None = None, full_at: tuple[Indices, Indices] | None = None,
+        self, local: Backend, world: World, held: sp.csr_array, rows: Layout, columns: Layout, values: str = "float64",
+        whole_rows: bool = False,
     ) -> None:  # fmt: skip
+        """``whole_rows``: ``held`` is (own rows, all columns) instead, and no other rank holds entries of them."""
         self.local, self.world = local, world
         low, high = (int(o) for o in columns.offsets[world.rank : world.rank + 2])
+        first, last = (int(o) for o in rows.offsets[world.rank : world.rank + 2])
+        theirs = np.zeros(0, dtype=np.int64)
+        mine = held
+        if not whole_rows:
+            filled = np.diff(held.indptr) > 0
+            filled[first:last] = False
+            theirs = np.flatnonzero(filled)
+            mine = sp.csr_array(held[first:last])
         inside = (mine.indices >= low) & (mine.indices < high)
-        wanted = np.unique(mine.indices[~inside])
-        own = _part(mine, inside, mine.indices[inside] - low, high - low)
-        away = np.searchsorted(wanted, mine.indices[~inside])
+        others = None if whole_rows else sp.csr_array(held[theirs])
+        wanted = mine.indices[~inside]
+        if others is not None:
+            wanted = np.concatenate([wanted, others.indices[(others.indices < low) | (others.indices >= high)]])
+        wanted = np.unique(wanted)
         self.exchange = Exchange(world, columns, wanted)
-        self.n_full = 0 if full is None else full.shape[0]
-        halo = _part(mine, ~inside, away, wanted.size + self.n_full)
-        if full_at is not None and full_at[0].size:
-            at, which = full_at
-            placed = sp.csr_array((np.ones(at.size), (at, wanted.size + which)), shape=halo.shape)
-            halo = sp.csr_array(halo + placed)
-        self.own = local.prepare(own, transpose=False, values=values)
-        self.halo = local.prepare(halo, transpose=False, values=values)
-        self.full = None if full is None else local.prepare(full, transpose=False, values=values)
+        own = _part(mine, inside, mine.indices[inside] - low, high - low)
+        halo = _part(mine, ~inside, np.searchsorted(wanted, mine.indices[~inside]), wanted.size)
+        self.sums = None if whole_rows else Sums(world, rows, theirs)
+        if self.sums is not None and self.sums.plan.picked.size:
+            # Sums that arrive are one more kind of fetched value: each is added to its row, in the order of the ranks.
+            at = self.sums.plan.picked
+            placed = sp.csr_array((np.ones(at.size), (at, np.arange(at.size))), shape=(last - first, at.size))
+            halo = sp.csr_array(sp.hstack([halo, placed], format="csr"))
+        self.nnz = own.nnz + halo.nnz + (0 if others is None else others.nnz)
         self.fetched, self.has_halo = wanted.size, bool(halo.nnz)
-        self.nnz = own.nnz + halo.nnz + (0 if full is None else full.nnz)
+        prepare = lambda part: local.prepare(part, transpose=False, values=values)  # noqa: E731
+        self.own, self.halo = prepare(own), prepare(halo)
+        self.others_own = self.others_halo = None
+        if others is not None and others.nnz:
+            inside = (others.indices >= low) & (others.indices < high)
+            self.others_own = prepare(_part(others, inside, others.indices[inside] - low, high - low))
+            away = np.searchsorted(wanted, others.indices[~inside])
+            self.others_halo = prepare(_part(others, ~inside, away, wanted.size))
         self._pick = None
         if not isinstance(local, HostBackend):
             # The contract has no gather; a product with ones picks the same values, exactly, where they are.
             picked = self.exchange.picked
-            ones = sp.csr_array((np.ones(picked.size), picked, np.arange(picked.size + 1)), shape=(picked.size, high - low))
+            ones = sp.csr_array(
+                (np.ones(picked.size), picked, np.arange(picked.size + 1)), shape=(picked.size, high - low)
+            )
             self._pick = local.prepare(ones, transpose=False)
 
     def few_products(self) -> None:
         """As Backend.few_products."""
-        for op in (self.own, self.halo, self.full):
+        for op in (self.own, self.halo, self.others_own, self.others_halo):
             if op is not None:
                 self.local.few_products(op)
 
     def times(self, x: Array, out: Array) -> None:
         """out <- M x. Collective."""
-        local, width = self.local, 1 if len(x.shape) == 1 else int(x.shape[1])
+        local, flat = self.local, len(x.shape) == 1
+        width = 1 if flat else int(x.shape[1])
         send, receive, requests = self.exchange.buffers(width)
         if send.size:
             self._gather(x, send)
-        for request in requests:
-            request.Start()
-        sums, pending = self._start_full(x, width)
+        _start(requests)
         local.matvec(self.own, x, out)
         _wait(requests)
-        if pending is not None:
-            pending.Wait()
-        if not self.has_halo:
-            return
-        fetched = receive
-        if sums is not None:
-            total = sums[0].copy()
-            for part in sums[1:]:
-                total += part
-            fetched = np.concatenate([receive, total])
-        values = local.from_host(fetched[:, 0] if len(x.shape) == 1 else fetched)
-        added = local.zeros(out.shape)
-        local.matvec(self.halo, values, added)
-        local.axpby(1.0, added, 1.0, out)
+        put = lambda array: local.from_host(array[:, 0] if flat else array)  # noqa: E731
+        if self.sums is not None:
+            partial, arrived, requests = self.sums.buffers(width)
+            if self.others_own is not None:
+                partial[...] = self._for_others(x, put(receive), partial.shape[0]).reshape(partial.shape)
+            _start(requests)
+            _wait(requests)
+            receive = np.concatenate([receive, arrived]) if arrived.size else receive
+        if self.has_halo:
+            added = local.zeros(out.shape)
+            local.matvec(self.halo, put(receive), added)
+            local.axpby(1.0, added, 1.0, out)
+
+    def _for_others(self, x: Array, fetched: Array, count: int) -> np.ndarray:
+        """Sums for others' rows."""
+        assert self.others_own is not None
+        assert self.others_halo is not None
+        local, shape = self.local, (count, *x.shape[1:])
+        total, added = local.zeros(shape), local.zeros(shape)
+        local.matvec(self.others_own, x, total)
+        local.matvec(self.others_halo, fetched, added)
+        local.axpby(1.0, added, 1.0, total)
+        return local.to_host(total)
 
     def _gather(self, x: Array, send: np.ndarray) -> None:
         if self._pick is None:
@@ -141,16 +180,10 @@ class Product:
         self.local.matvec(self._pick, x, picked)
         send[...] = self.local.to_host(picked).reshape(send.shape)
 
-    def _start_full(self, x: Array, width: int) -> tuple[np.ndarray | None, Any]:
-        """Begin to exchange the parts of the full rows' sums: (parts of all ranks, request)."""
-        if self.full is None:
-            return None, None
-        shape = self.n_full if len(x.shape) == 1 else (self.n_full, width)
-        part = self.local.zeros(shape)
-        self.local.matvec(self.full, x, part)
-        mine = np.ascontiguousarray(self.local.to_host(part)).reshape(self.n_full, width)
-        parts = np.empty((self.world.size, self.n_full, width))
-        return parts, self.world.comm.Iallgather(mine, parts)
+
+def _start(requests: list[Any]) -> None:
+    for request in requests:
+        request.Start()
 
 
 def _wait(requests: list[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -85,11 +85,12 @@ def contiguous(weights: Indices, size: int) -> Layout:
 
 
 def by_groups(groups: Indices, weights: Indices, size: int) -> Layout:
-    """Whole groups to ranks, the heaviest first, each to the rank with the least so far; with fewer groups than ranks
-    the groups are cut: contiguous pieces in the order of the groups.
+    """Whole groups to ranks: neighbours together, for they are listed near each other because they are near; or, if
+    that leaves a rank with over a tenth more, the heaviest first, each to the rank with the least so far. With fewer
+    groups than ranks the groups are cut: contiguous pieces in the order of the groups.
 
-    >>> by_groups(np.array([0, 0, 1, 1, 2, 2]), np.array([3, 3, 2, 2, 1, 1]), 2).owned(0).tolist()
-    [0, 1]
+    >>> by_groups(np.array([0, 0, 1, 1, 2, 2]), np.array([3, 3, 2, 2, 1, 1]), 2).offsets.tolist()
+    [0, 2, 6]
     """
     weights = np.asarray(weights, dtype=np.float64)
     _, member = np.unique(groups, return_inverse=True)
@@ -104,6 +105,9 @@ def by_groups(groups: Indices, weights: Indices, size: int) -> Layout:
     for group in np.argsort(-load, kind="stable"):
         rank_of[group] = np.argmin(carried)
         carried[rank_of[group]] += load[group]
+    beside = np.repeat(np.arange(size), contiguous(load, size).counts)
+    if np.bincount(beside, weights=load, minlength=size).max() <= 1.1 * carried.max():
+        rank_of = beside
     return Layout.of_owners(rank_of[member], size)
 
 
@@ -124,10 +128,8 @@ def by_graph(matrix: Any, size: int) -> tuple[Layout, Layout]:
         graph.eliminate_zeros()
     by_row, by_column = np.diff(pattern.indptr), np.bincount(pattern.indices, minlength=columns)
     weights = (by_row + by_column if square else np.concatenate([by_row, by_column])) + 1
-    _, membership = pymetis.part_graph(
-        size, xadj=graph.indptr.astype(np.int64), adjncy=graph.indices.astype(np.int64), vweights=weights.tolist(),
-        options=pymetis.Options(seed=_SEED, contig=0),
-    )  # fmt: skip
+    adjacency = pymetis.CSRAdjacency(graph.indptr.astype(np.int64), graph.indices.astype(np.int64))
+    _, membership = pymetis.part_graph(size, adjacency, vweights=weights.tolist(), options=pymetis.Options(seed=_SEED))
     owner = np.asarray(membership, dtype=np.int64)
     if square:
         layout = Layout.of_owners(owner, size)
@@ -135,87 +137,35 @@ def by_graph(matrix: Any, size: int) -> tuple[Layout, Layout]:
     return Layout.of_owners(owner[:rows], size), Layout.of_owners(owner[rows:], size)
 
 
-def split_rows(matrix: Any, size: int) -> Indices:
-    """Rows so full that ranks had better each add up their own columns' part of them: a limit's, say.
-
-    As rows of one rank they would make it gather nearly all of x. Summing parts moves about P^2 numbers a row, so rows
-    with more entries than 2 P^2 and a sixteenth of the columns qualify; where more than one in 64 does, the matrix is
-    simply dense and none is split.
-    """
-    filled = np.diff(matrix.indptr)
-    full = np.flatnonzero(filled > max(2 * size * size, matrix.shape[1] // 16))
-    return full if full.size <= matrix.shape[0] // 64 and size > 1 else full[:0]
+SCHEMES = ("rows", "parts", "shorter", "grid")
+COMPARED_ENTRIES = 20_000_000  # above, the schemes are not compared and rows stay whole
 
 
 @dataclass(frozen=True)
-class Volume:
-    """Numbers that one product K x and one K' y move, by way of dividing K; each number is 8 bytes a right-hand side.
+class Held:
+    """Who holds which entries for one product M x, and what that moves; each number is 8 bytes a right-hand side.
 
-    ``rows``, ``columns``: values of x, of y received, rows of K and of K' whole on one rank; with ``split``: the
-    fullest rows summed by parts. ``shorter``: for each pair of ranks the shorter of values and partial sums. ``grid``:
-    blocks of a two-dimensional grid, values spread down its columns and partial sums gathered along its rows.
-    ``balance``: most entries on a rank over their mean. ``most``: the most that one rank receives in both products.
+    An entry's holder fetches its column's value from that column's owner and sends its row's sum to that row's owner.
+
+    ``scheme`` : "rows": with the row's owner; "parts": the same, but rows more than half full lie with the columns'
+    owners, or one rank would fetch nearly all of x for a limit's row; "shorter": for each pair of ranks with the row's
+    or the column's owner, wherever fewer numbers travel; "grid": on a two-dimensional grid of ranks.
+    ``pairs`` (P, P) bool, "shorter" only: entries in rows of r and columns of c lie with c.
+    ``values``, ``sums`` : numbers fetched and sums sent by all ranks; ``most``: what one rank receives at most.
+    ``balance`` : most entries on a rank over their mean.
     """
 
-    ranks: int
-    rows: int
-    columns: int
-    split: int
-    shorter: int
-    grid: int
-    balance: float
+    scheme: str
+    values: int
+    sums: int
     most: int
-    entries: int = field(default=0)
+    balance: float
+    pairs: Indices | None = None
 
     @property
-    def unsplit(self) -> int:
-        """Both products, rows whole."""
-        return self.rows + self.columns
-
-
-def _distinct(a: Indices, b: Indices, n: int) -> Indices:
-    """Distinct pairs (a, b), as a * n + b."""
-    return np.unique(a.astype(np.int64) * n + b)
-
-
-def volume(matrix: Any, rows: Layout, columns: Layout) -> Volume:
-    """What products with a CSR ``matrix`` divided so will move."""
-    size, (M, N) = rows.size, matrix.shape
-    i = np.repeat(np.arange(M, dtype=np.int64), np.diff(matrix.indptr))
-    j = matrix.indices.astype(np.int64)
-    row_of, column_of = rows.owner(rows.position(np.arange(M))), columns.owner(columns.position(np.arange(N)))
-    at, of = row_of[i], column_of[j]
-    away = at != of
-    levels, prices = _distinct(at[away], j[away], N), _distinct(of[away], i[away], M)
-    # Ordered pairs (receiver of levels, sender): as many distinct columns, or as many distinct rows.
-    sent = np.bincount((levels // N) * size + column_of[levels % N], minlength=size * size)
-    partial = np.bincount(row_of[prices % M] * size + prices // M, minlength=size * size)
-    received = np.bincount(levels // N, minlength=size) + np.bincount(prices // M, minlength=size)
-    held = np.bincount(at, minlength=size) + np.bincount(of, minlength=size)
-    return Volume(
-        ranks=size,
-        rows=levels.size,
-        columns=prices.size,
-        split=_split_volume(matrix, i, j, at, of, size),
-        shorter=2 * int(np.minimum(sent, partial).sum()),
-        grid=_grid_volume(i, j, rows, columns, size),
-        balance=float(held.max() / max(1.0, held.mean())),
-        most=int(received.max(initial=0)),
-        entries=int(matrix.nnz),
-    )
-
-
-def _split_volume(matrix: Any, i: Indices, j: Indices, at: Indices, of: Indices, size: int) -> int:
-    """Both products with the fullest rows and columns summed by parts, all parts to all ranks."""
-    M, N = matrix.shape
-    turned = sp.csr_array(matrix.T)
-    full, wide = split_rows(matrix, size), split_rows(turned, size)
-    away = at != of
-    kept_rows, kept_columns = away & ~np.isin(i, full), away & ~np.isin(j, wide)
-    shared = (full.size + wide.size) * size * (size - 1)
-    return (
-        _distinct(at[kept_rows], j[kept_rows], N).size + _distinct(of[kept_columns], i[kept_columns], M).size + shared
-    )
+    def moved(self) -> int:
+        """All numbers that travel in one product."""
+        return self.values + self.sums
 
 
 def grid_shape(size: int) -> tuple[int, int]:
@@ -228,20 +178,74 @@ def grid_shape(size: int) -> tuple[int, int]:
     return p, size // p
 
 
-def _grid_volume(i: Indices, j: Indices, rows: Layout, columns: Layout, size: int) -> int:
-    """Both products with blocks on a grid: rank (a, b) holds the rows of row a's ranks and the columns of column b's.
+def full_rows(matrix: Any) -> Indices:
+    """Rows more than half full, unless more than one in 64 is: then the matrix is simply dense."""
+    full = np.flatnonzero(2 * np.diff(matrix.indptr) > matrix.shape[1])
+    return full if full.size <= matrix.shape[0] // 64 else full[:0]
 
-    The owner of row r, rank s, sits at (s // q, s % q): so does the owner of a column, and vectors need not move
-    between their two uses.
+
+def holders(matrix: Any, rows: Layout, columns: Layout, scheme: str, pairs: Indices | None = None) -> Indices:
+    """The rank that holds each entry of a CSR matrix, in the order of its entries."""
+    M, N = matrix.shape
+    at = np.repeat(_owners(rows, M), np.diff(matrix.indptr))
+    if scheme == "rows":
+        return at
+    of = _owners(columns, N)[matrix.indices]
+    if scheme == "parts":
+        full = np.zeros(M, dtype=bool)
+        full[full_rows(matrix)] = True
+        return np.where(np.repeat(full, np.diff(matrix.indptr)), of, at)
+    if scheme == "shorter":
+        assert pairs is not None
+        return np.where(pairs[at, of], of, at)
+    q = grid_shape(rows.size)[1]
+    return (at // q) * q + of % q  # own entries stay: rank r sits at (r // q, r % q)
+
+
+def _owners(layout: Layout, n: int) -> Indices:
+    return layout.owner(layout.position(np.arange(n))).astype(np.int32)
+
+
+def compare(matrix: Any, rows: Layout, columns: Layout) -> list[Held]:
+    """What one product with a CSR ``matrix`` moves by every scheme."""
+    size, (M, N) = rows.size, matrix.shape
+    i = np.repeat(np.arange(M, dtype=np.int64), np.diff(matrix.indptr))
+    j = matrix.indices.astype(np.int64)
+    row_owner, column_owner = _owners(rows, M).astype(np.int64), _owners(columns, N).astype(np.int64)
+    found = []
+    for scheme in SCHEMES:
+        pairs = _shorter(i, j, row_owner, column_owner, size) if scheme == "shorter" else None
+        holder = holders(matrix, rows, columns, scheme, pairs).astype(np.int64)
+        values = np.unique((holder * N + j)[holder != column_owner[j]])
+        sums = np.unique((holder * M + i)[holder != row_owner[i]])
+        received = np.bincount(values // max(1, N), minlength=size)
+        received += np.bincount(row_owner[sums % max(1, M)], minlength=size)
+        held = np.bincount(holder, minlength=size)
+        balance = float(held.max() / max(1.0, held.mean()))
+        found.append(Held(scheme, values.size, sums.size, int(received.max(initial=0)), balance, pairs))
+    return found
+
+
+def _shorter(i: Indices, j: Indices, row_owner: Indices, column_owner: Indices, size: int) -> Indices:
+    """(P, P) whether fewer sums than values travel between the owner r of rows and the owner c of columns."""
+    at, of = row_owner[i], column_owner[j]
+    away = at != of
+    M, N = row_owner.size, column_owner.size
+    values, sums = np.unique((at * N + j)[away]), np.unique((of * M + i)[away])
+    as_values = np.bincount((values // max(1, N)) * size + column_owner[values % max(1, N)], minlength=size * size)
+    as_sums = np.bincount(row_owner[sums % max(1, M)] * size + sums // max(1, M), minlength=size * size)
+    return (as_sums < as_values).reshape(size, size)
+
+
+def best(matrix: Any, rows: Layout, columns: Layout) -> Held:
+    """The scheme that moves the fewest numbers of those no worse balanced than 1.3 times whole rows.
+
+    A tie goes to the simpler one. Matrices too large to compare keep their rows whole but for full ones.
     """
-    _, q = grid_shape(size)
-    row_owner = rows.owner(rows.position(np.arange(rows.n)))
-    column_owner = columns.owner(columns.position(np.arange(columns.n)))
-    block = (row_owner[i] // q) * q + column_owner[j] % q
-    values, sums = _distinct(block, j, columns.n), _distinct(block, i, rows.n)
-    moved = np.count_nonzero(values // columns.n != column_owner[values % columns.n])
-    moved += np.count_nonzero(sums // rows.n != row_owner[sums % rows.n])
-    return 2 * int(moved)
+    if rows.size == 1 or matrix.nnz > COMPARED_ENTRIES:
+        return Held("parts" if full_rows(matrix).size and rows.size > 1 else "rows", -1, -1, -1, float("nan"))
+    found = compare(matrix, rows, columns)
+    return min((held for held in found if held.balance <= 1.3 * found[0].balance), key=lambda held: held.moved)
 
 
 def divide(matrix: Any, size: int, way: str = "auto") -> tuple[Layout, Layout, str]:
@@ -262,7 +266,22 @@ def divide(matrix: Any, size: int, way: str = "auto") -> tuple[Layout, Layout, s
         return rows, columns, "contiguous pieces (pymetis is not installed: pip install 'kantor[partition]')"
     if way == "graph":
         return *graph, "METIS"
-    plain, cut = volume(matrix, rows, columns), volume(matrix, *graph)
-    if cut.split < plain.split and cut.balance < max(1.1, 1.05 * plain.balance):
-        return *graph, f"METIS: {cut.split:,} numbers moved, contiguous pieces {plain.split:,}"
-    return rows, columns, f"contiguous pieces: {plain.split:,} numbers moved, METIS {cut.split:,}"
+    plain, cut = best(matrix, rows, columns), best(matrix, *graph)
+    if cut.moved < plain.moved and cut.balance < max(1.1, 1.05 * plain.balance):
+        return *graph, f"METIS: {cut.moved:,} numbers moved by a product, contiguous pieces {plain.moved:,}"
+    return rows, columns, f"contiguous pieces: {plain.moved:,} numbers moved by a product, METIS {cut.moved:,}"
+
+
+def ways(matrix: Any, size: int, groups: Indices | None = None) -> list[tuple[str, list[Held] | None, str]]:
+    """(way, what products move by every scheme or None, why not) of every way to divide a CSR matrix."""
+    rows, columns, _ = divide(matrix, size, "contiguous")
+    found: list[tuple[str, list[Held] | None, str]] = [("contiguous", compare(matrix, rows, columns), "")]
+    if groups is not None:
+        weights = np.diff(matrix.indptr) + np.bincount(matrix.indices, minlength=matrix.shape[1])
+        layout = by_groups(groups, weights + 1.0, size)
+        found.append(("regions", compare(matrix, layout, layout), ""))
+    try:
+        found.append(("METIS", compare(matrix, *by_graph(matrix, size)), ""))
+    except ImportError:
+        found.append(("METIS", None, "pymetis is not installed: pip install 'kantor[partition]'"))
+    return found

@@ -69,7 +69,6 @@ def _case(world: World, regions: int, goods: int, users: int, trade: float | Non
     }
     entries, fetched = int(rows.nnz), int(product.fetched)
     partners = int(np.count_nonzero(product.exchange.counts))
-    del operator, product
     world.comm.Barrier()
     before = time.perf_counter()
     solution = solve_rows(rows, d, layout, world, error_bound=False)

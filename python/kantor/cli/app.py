@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import BackendError, KantorError
-from . import analysis, bench, compare, export, generate, info, lp, plan, tables, template
+from . import analysis, bench, compare, export, generate, info, lp, partition, plan, tables, template
 from .console import Exit, print_json, say
 from .ranks import failed, refuse_alone
 
@@ -107,6 +107,7 @@ app.command("values")(tables.values)
 app.command("footprints")(analysis.footprints)
 app.command("balance-table")(analysis.balance_table)
 app.command("lp")(lp.lp)
+app.command("partition")(partition.partition)
 app.command("info")(info.info)
 app.command("bench")(bench.bench)
 app.add_typer(generate.app, name="generate")

@@ -18,7 +18,10 @@ _ROWS, _REPEATS = 1_000_000, 9
 
 def bench(
     suite: Annotated[
-        str, typer.Argument(metavar="[SUITE]", help="kernels, scaling (under mpiexec), or with the source tree leontief, lp, planning.")
+        str,
+        typer.Argument(
+            metavar="[SUITE]", help="kernels, scaling (under mpiexec), or with the source tree leontief, lp, planning."
+        ),
     ] = "kernels",
     peers: Annotated[bool, typer.Option("--peers", help="Suites: other packages too, each run in a process.")] = False,
     small: Annotated[bool, typer.Option("--quick", help="Suites: about a minute.")] = False,
@@ -88,7 +91,9 @@ def _scaling(regions: int, goods: int, trade: float, repeats: int, into: Path | 
     for case in found["cases"]:
         seconds = case["seconds"]
         lines = [(name.replace("_", " "), f"{1e3 * value:.3f}") for name, value in seconds.items()]
-        size = f"{case['entries']:,} entries, {case['halo_most']:,} values fetched by a rank, {case['iterations']} steps"
+        size = (
+            f"{case['entries']:,} entries, {case['halo_most']:,} values fetched by a rank, {case['iterations']} steps"
+        )
         print_table(f"{case['scaling']}, {found['ranks']} ranks: {size}", ("part", "ms"), lines)
 
 

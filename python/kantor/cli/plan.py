@@ -60,8 +60,8 @@ def plan(
     """Compute a plan from a scenario, certify it, and write a plan folder.
 
     Exit code 0: optimal; 3: infeasible or unbounded, with the diagnosis; 4: a limit was reached; 130: interrupted.
-    After 4 and 130 the folder holds the best plan found and its certified gap. SIGTERM and SIGUSR1 interrupt like Ctrl-C.
-    Under mpiexec or srun all ranks solve together.
+    After 4 and 130 the folder holds the best plan found and its certified gap. SIGTERM and SIGUSR1 interrupt
+    like Ctrl-C. Under mpiexec or srun all ranks solve together.
     """
     given = {
         "backend": backend,

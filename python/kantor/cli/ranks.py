@@ -7,11 +7,12 @@ have ends the job at once, so that nobody waits for a rank that is gone.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends.world import PARTITIONS, World, distributed
+from ..backends.world import PARTITIONS, SIGNALS, World, distributed
 from ..errors import OptionError
 
 TOGETHER = ("plan", "lp", "balance", "values", "bench", "info")  # commands whose work is divided
@@ -21,13 +22,22 @@ _world: World | None = None
 
 def run_together(command: Callable[[], Any]) -> None:
     """Run the command on all ranks of this job."""
-    global _world
     size = int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
     partition = os.environ.get("KANTOR_PARTITION", "auto")
-    with distributed(partition=partition if partition in PARTITIONS else "auto") as ranks:
+    try:
+        _run(command, size, partition if partition in PARTITIONS else "auto")
+    finally:
+        # A signal that comes while the ranks take leave of each other must not change the exit code.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _run(command: Callable[[], Any], size: int, partition: str) -> None:
+    global _world
+    with distributed(partition=partition) as ranks:
         if ranks.size != size:
-            os.write(2, f"kantor: the launcher started {size} processes, but mpi4py belongs to another MPI and sees "
-                        f"{ranks.size}; start with the mpiexec of the MPI that mpi4py was built for\n".encode())  # fmt: skip
+            words = f"the launcher started {size} processes, but mpi4py belongs to another MPI and sees {ranks.size}"
+            os.write(2, f"kantor: {words}; start with the mpiexec of the MPI that mpi4py was built for\n".encode())
             os._exit(2)
         _world = ranks
         if ranks.rank > 0:

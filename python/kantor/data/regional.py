@@ -90,7 +90,9 @@ def write_regional(
         return write_head(folder, mine, kind="regional", regions=regions, goods=goods, **options)
     world.agree(error)
     shards = [shard for part in world.comm.allgather(mine) for shard in part]
-    table = ShardedTable(Path(folder), tuple(shards), {"kind": "regional", "regions": regions, "goods": goods, **options})
+    table = ShardedTable(
+        Path(folder), tuple(shards), {"kind": "regional", "regions": regions, "goods": goods, **options}
+    )
     try:
         if rank == 0:
             write_head(folder, shards, **table.notes)

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class ShardedTable:
         for rank in range(1, ranks):  # nobody goes without
             cuts[rank] = min(max(cuts[rank], cuts[rank - 1] + 1), len(self.shards) - (ranks - rank))
         first = np.concatenate([[0], np.cumsum([shard.rows for shard in self.shards])]).astype(np.int64)
-        return Layout(first[cuts]), [range(int(a), int(b)) for a, b in zip(cuts, cuts[1:], strict=False)]
+        return Layout(first[cuts]), [range(int(a), int(b)) for a, b in pairwise(cuts)]
 
     def read(self, pieces: Iterable[int]) -> tuple[sp.csr_array, np.ndarray]:
         """(rows (own goods, n), demand (own goods,)) of adjacent pieces; ProblemError that names a damaged file."""
@@ -80,7 +81,9 @@ class ShardedTable:
         path = self.folder / shard.file
         try:
             if _sha256(path) != shard.sha256:
-                raise ProblemError(f"{path}: its SHA-256 is not the one in {HEAD}: the shard is damaged or of another run")
+                raise ProblemError(
+                    f"{path}: its SHA-256 is not the one in {HEAD}: the shard is damaged or of another run"
+                )
             with np.load(path, allow_pickle=False) as file:
                 data, indices, indptr, demand = (file[name] for name in ("data", "indices", "indptr", "demand"))
         except OSError as error:
@@ -123,7 +126,9 @@ def open_shards(folder: str | Path) -> ShardedTable:
         table = ShardedTable(Path(folder), tuple(Shard(**piece) for piece in facts["shards"]), facts["notes"])
         known = facts["version"], facts["n"], facts["entries"]
     except OSError as error:
-        raise ProblemError(f"{path}: cannot be read ({error.strerror or error}): is {folder} a table in shards?") from None
+        raise ProblemError(
+            f"{path}: cannot be read ({error.strerror or error}): is {folder} a table in shards?"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise ProblemError(f"{path}: is damaged ({error})") from None
     if known != (_VERSION, table.n, table.entries):

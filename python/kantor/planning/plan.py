@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from ..backends.world import now
 from ..data.economy import Economy
 from ..data.labels import show, show_some
 from ..errors import OptionError, ProblemError
@@ -266,10 +266,10 @@ class Plan:
         if self.in_order is not None:
             return solve_in_order(self, self.in_order, tolerance, method, backend, time_limit_s, iteration_limit,
                                   on_progress, vertex)  # fmt: skip
-        started = time.perf_counter()
+        started = now()
         time_limit_s = None if time_limit_s == float("inf") else time_limit_s
         program = self.compile()
-        compiled = time.perf_counter()
+        compiled = now()
         options: dict[str, Any] = {
             "tolerance": tolerance,
             "method": method,
@@ -283,14 +283,14 @@ class Plan:
         solution = solve_program(program, warm_start=start, on_progress=on_progress, **options)
         corner = None
         if vertex:
-            left = None if time_limit_s is None else time_limit_s - (time.perf_counter() - started)
+            left = None if time_limit_s is None else time_limit_s - (now() - started)
             solution, corner = at_vertex(program, solution, backend, left)
-            solution.info.seconds["vertex"] = time.perf_counter() - compiled - solution.info.seconds["total"]
+            solution.info.seconds["vertex"] = now() - compiled - solution.info.seconds["total"]
         solution.info.why = in_labels(solution.info.why, self)
         solution.info.notes = [in_labels(note, self) for note in solution.info.notes]
         result = label_solution(self, solution, options | {"vertex": vertex})
         result.vertex = None if corner is None else label_vertex(self, corner)
-        finished = time.perf_counter()
+        finished = now()
         result.info.seconds = {
             "total": finished - started,
             "compile": compiled - started,

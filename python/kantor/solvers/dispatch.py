@@ -241,7 +241,7 @@ class _Run:
         if not asked and not (suits and self.stopping.iteration_limit is None and worth_trying(self.program)):
             return None
         limit = self.stopping.time_limit_s
-        left = None if limit is None else limit - (time.perf_counter() - self.began)
+        left = None if limit is None else limit - (now() - self.began)
         self.used.append("interior")
         found = self._timed("interior", interior_point, self.evaluator, self.stopping.tolerance, self.backend, left)
         if found is None:

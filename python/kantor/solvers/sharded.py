@@ -34,7 +34,7 @@ class ShardedSolution:
 
     Attributes
     ----------
-    x, error_bound : (own goods,) gross output and |x - exact| <= error_bound, proved; the bound is None if not asked for
+    x, error_bound : (own goods,) gross output and |x - exact| <= error_bound, proved; None if not asked for
     first : number of the first own good in the whole table
     status, iterations, residual : of the whole system; residual = ||d - (I - A) x||_2 / ||d||_2
     halo : values that this rank fetches in one product
@@ -68,7 +68,7 @@ class _ShardedOperand(Operand):
         self.held = int(rows.nnz)
 
     @property
-    def size_op(self) -> Operator:  # type: ignore[override]
+    def size_op(self) -> Operator:
         return self.magnitude
 
     @property

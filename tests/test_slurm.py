@@ -1,0 +1,116 @@
+"""A real Slurm on this machine runs the shipped job scripts: a plan on four ranks, preempted, requeued, resumed; a
+sweep; a scaling run. Skipped where Slurm is not there and cannot be installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from test_distributed import environment
+
+pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+
+CLUSTER = Path(__file__).parents[1] / "cluster"
+SECONDS = 500  # for each step; all of it takes under a minute on a free machine
+SCENARIO = """
+[economy]
+source = "us_2012"
+[objective]
+kind = "harmony"
+[limits.labour]
+at_most = "-5%"
+[solve]
+tolerance = 1e-9
+method = "pdhg"
+"""
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """Calls a command with Slurm's environment, in a folder of its own."""
+    pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install 'kantor[mpi]'")
+    if os.environ.get("KANTOR_SLURM_TEST", "1") == "0":
+        pytest.skip("KANTOR_SLURM_TEST=0")
+    if os.geteuid() != 0:
+        pytest.skip("starting Slurm's daemons needs root")
+    if shutil.which("slurmctld") is None and shutil.which("apt-get") is None:
+        pytest.skip("Slurm is not installed and there is no apt-get to install it with")
+    folder = tmp_path_factory.mktemp("slurm")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = {"KANTOR_SLURM_PORT": str(free.getsockname()[1])}
+    start = [CLUSTER / "local_slurm.sh", "start", folder]
+    started = subprocess.run(start, capture_output=True, text=True, timeout=400, env=os.environ | port)
+    if started.returncode == 77:
+        pytest.skip(started.stderr.strip())
+    try:
+        assert started.returncode == 0, started.stderr
+        where = folder / "work"
+        where.mkdir()
+        extra = {"SLURM_CONF": str(folder / "slurm.conf"), "KANTOR_SITE": str(CLUSTER / "env.sh")}
+        env = environment() | extra | {"KANTOR_BIN": str(Path(sys.executable).parent)}
+
+        def call(*command):
+            done = subprocess.run(
+                [str(part) for part in command], capture_output=True, text=True, timeout=SECONDS, env=env, cwd=where
+            )
+            assert done.returncode == 0, f"{command}: {done.stderr}"
+            return done.stdout.strip()
+
+        call.folder = where
+        yield call
+    finally:
+        subprocess.run([CLUSTER / "local_slurm.sh", "stop", folder], check=False, timeout=60)
+
+
+def wait(slurm, until, what):
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        if until():
+            return
+        time.sleep(0.25)
+    logs = "\n".join(path.read_text() for path in slurm.folder.glob("*.log"))
+    raise AssertionError(f"{what} did not happen in {SECONDS} s; {slurm('squeue')}\n{logs}")
+
+
+def test_shipped_scripts_run_and_a_preempted_plan_goes_on(slurm):
+    here = slurm.folder
+    (here / "s.toml").write_text(SCENARIO)
+    plan = slurm("sbatch", "--parsable", CLUSTER / "plan.sbatch", "s.toml", "plan")
+    state = here / "checkpoints" / plan
+    wait(slurm, lambda: (state / "0001").is_dir(), "the first solve")
+    urgent = slurm("sbatch", "--parsable", "--partition=high", "--ntasks=8", "--output=high.log", "--wrap", "echo ran")
+    wait(slurm, lambda: (here / "high.log").exists() and "ran" in (here / "high.log").read_text(), "the urgent job")
+    log = here / f"kantor-plan-{plan}.log"
+    assert "goes back into the queue" in log.read_text()
+    assert not (here / "plan" / "plan.json").exists()
+    assert (state / "0001" / "checkpoint.npz").exists()
+    wait(slurm, lambda: not slurm("squeue", "-h", "-j", urgent), "the end of the urgent job")
+    slurm("scontrol", "update", f"jobid={plan}", "StartTime=now")  # a requeued job waits two minutes by itself
+    # Meanwhile the other scripts, on the rest of the node.
+    (here / "list").write_text("us_2012\ns.toml\n")
+    sweep = slurm("sbatch", "--parsable", "--array=1-2", CLUSTER / "array.sbatch", "list", "sweep")
+    scaling = slurm("sbatch", "--parsable", "--ntasks=2", CLUSTER / "scaling.sbatch", "scaling.json", "--regions", "4",
+                    "--goods", "200", "--repeats", "2")  # fmt: skip
+    ours = f"{plan},{sweep},{scaling}"
+    wait(slurm, lambda: not slurm("squeue", "-h", "-j", ours), "the end of all jobs")
+    words = log.read_text()
+    assert "Restarts=1" in slurm("scontrol", "show", "job", plan)
+    assert (here / "plan" / "plan.json").exists(), words
+    assert not state.exists()  # the script cleans up behind a finished plan
+    kantor = Path(sys.executable).with_name("kantor")
+    for folder in ("plan", "sweep/1", "sweep/2"):
+        slurm(kantor, "verify", folder)
+    resumed, alone = (json.loads((here / f / "plan.json").read_text()) for f in ("plan", "sweep/2"))
+    assert resumed["certificate"]["lower_bound"] == pytest.approx(alone["certificate"]["lower_bound"], rel=2e-9)
+    records = json.loads((here / "scaling.json").read_text())
+    assert [record["ranks"] for record in records] == [1, 2]
+    assert all(case["status"] == "optimal" for record in records for case in record["cases"])
