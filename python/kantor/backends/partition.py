@@ -116,7 +116,7 @@ def by_graph(matrix: Any, size: int) -> tuple[Layout, Layout]:
 
     Vertices weigh what their row and column hold, so that entries are balanced. Raises ImportError without pymetis.
     """
-    import pymetis
+    import pymetis  # type: ignore[import-not-found, unused-ignore]
 
     rows, columns = matrix.shape
     pattern = sp.csr_array((np.ones(matrix.nnz, dtype=np.int8), matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,10 +79,10 @@ def wide_costs(table: pd.DataFrame, where: str = "costs") -> pd.DataFrame:
     plain = table.assign(value=values, unit=table["unit"].astype(object).where(table["unit"].notna(), ""))
     wide = plain.pivot(index="technology", columns="parameter", values=["value", "unit"]).swaplevel(axis=1)
     out = wide.sort_index(axis=1, level=0, sort_remaining=False)
-    for parameter, part in out.columns:
-        if part == "value":
-            out[parameter, part] = out[parameter, part].astype(np.float64)
-    return out.rename_axis(index="technology", columns=[None, None])
+    for column in out.columns:
+        if column[1] == "value":
+            out[column] = out[column].astype(np.float64)
+    return out.rename_axis(index="technology", columns=[None, None])  # type: ignore[list-item]
 
 
 def annual_costs(
@@ -108,7 +109,7 @@ def annual_costs(
     for name in technologies:
         if name not in costs.index:
             raise ProblemError(f"costs: there is no technology {name!r}" + suggest(name, costs.index))
-        row = costs.loc[name]
+        row: Any = costs.loc[name]
         found = {key: float(row[key, "value"]) for key in ("investment", "lifetime") if (key, "value") in row.index}
         for key in ("investment", "lifetime"):
             if not np.isfinite(found.get(key, np.nan)):

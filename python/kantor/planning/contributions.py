@@ -79,7 +79,9 @@ def users(result: PlanResult, what: Any) -> pd.DataFrame:
     matrix = eco.input_coefficients if name is None else eco.intensity_matrix
     at = i if name is None else int(eco.indicators.get_indexer(pd.Index([name], dtype=object))[0])
     row = sp.csr_array(matrix[[at]])
-    rows += [("technique", eco.techniques[j], v * chain.x[j]) for j, v in zip(row.indices, row.data, strict=True)]
+    rows += [
+        ("technique", eco.techniques[j], v * chain.x[j]) for j, v in zip(row.indices.tolist(), row.data, strict=True)
+    ]
     if name is None:
         rows.append(("consumption", eco.products[i], chain.consumption[i]))
         rows.append(("unused", eco.products[i], chain.unused[i]))

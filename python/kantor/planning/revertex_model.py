@@ -198,11 +198,11 @@ def exactly_optimal(model: Model, columns: Array, rows: Array) -> bool:
     outer = _gauss([[K[i][j] for i in tight] for j in basic], [c[j] for j in basic])
     if inner is None or outer is None:
         return False
-    for j, value in zip(basic, inner, strict=True):
-        x[j] = value
+    for at, value in zip(basic.tolist(), inner, strict=True):
+        x[at] = value
     y = [Fraction(0)] * rows.size
-    for i, value in zip(tight, outer, strict=True):
-        y[i] = value
+    for at, value in zip(tight.tolist(), outer, strict=True):
+        y[at] = value
     if not all(0 <= v <= cap for v, cap in zip(x, model.cap, strict=True)):
         return False
     for i in range(rows.size):

@@ -282,7 +282,7 @@ class Core:
             factors = scipy.linalg.lu_factor(matrix.toarray(), check_finite=True)
             if matrix.shape[0] and not np.abs(np.diag(factors[0])).min() > 0.0:
                 return None
-            return Core(lambda right, transpose: scipy.linalg.lu_solve(factors, right, trans=int(transpose)))
+            return Core(lambda right, transpose: scipy.linalg.lu_solve(factors, right, trans=1 if transpose else 0))
         own = matrix.diagonal()
         inputs = sp.csr_array(sp.eye_array(own.size) - matrix @ sp.diags_array(1.0 / own))
         inputs.setdiag(np.maximum(inputs.diagonal(), 0.0))
@@ -294,7 +294,7 @@ class Core:
                 return leontief
             except KantorError:
                 pass  # as a set of techniques it is not productive; it may be regular all the same
-        lu = splu(sp.csc_array(matrix))
+        lu: Any = splu(sp.csc_array(matrix))
         return Core(lambda right, transpose: lu.solve(right, "T" if transpose else "N"))
 
 

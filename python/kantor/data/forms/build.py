@@ -36,9 +36,9 @@ def build(said: Statements) -> Economy:
     names = pd.Index([show(label) for label in factors.at], dtype=object)
     bases = [named.base for named in factors.named.values()]
     if any(base is not None for base in bases) and any(base is None for base in bases):
-        lacking = next(n for n in factors.named.values() if n.base is None)
+        baseless = next(n for n in factors.named.values() if n.base is None)
         raise ProblemError(
-            f"{lacking.place}: {show(lacking.label)!r} has no base, others have; give all of them or none"
+            f"{baseless.place}: {show(baseless.label)!r} has no base, others have; give all of them or none"
         )
     return Economy(
         name=said.name or said.where.rsplit("/", 1)[-1].rsplit(".", 1)[0],

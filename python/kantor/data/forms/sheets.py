@@ -95,10 +95,10 @@ class _Table:
                     f"{sheet.place(0, column)}: unknown heading {heading!r}{suggest(heading, _known(name))}"
                 )
             self.at[heading] = column
-        for heading in COLUMNS[name][: COLUMNS[name].index(None)]:
-            if heading not in self.at:
+        for needed in COLUMNS[name][: COLUMNS[name].index(None)]:
+            if needed not in self.at:
                 found = ", ".join(self.at)
-                raise ProblemError(f"{sheet.where}: the heading {heading!r} is missing in row 1; found {found}")
+                raise ProblemError(f"{sheet.where}: the heading {needed!r} is missing in row 1; found {found}")
         self.rows = [
             row
             for row in range(1, len(sheet.rows))
