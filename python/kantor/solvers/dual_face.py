@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..backends.world import once
 from ..errors import OptionError
 from .basis import ROUNDING
 from .exact import highs_model, import_highspy
@@ -29,6 +30,7 @@ _HIGHS = {
 }  # fmt: skip
 
 
+@once
 def multiplier_ranges(vertex: ProgramVertex, rows: Any, columns: Any) -> tuple[FloatArray, FloatArray]:
     """(low, high) over all optimal multipliers: of those of ``rows``, then of what ``columns`` earn beyond their cost.
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.world import once
 from .bounds import DualPoint, planning_prices
 from .evaluate import Evaluator
 from .exact import SMALL_MATRIX_VALUE, highs_model, import_highspy
+from .problem import FloatArray, LinearProgram
 from .program import PlanningProgram, to_linear_program, value_scaling
 from .repair import PlanPoint
 from .value_units import ValueUnits
@@ -54,11 +56,9 @@ def interior_point(
     ``tolerance``: of the plan's gap; the method goes on to a hundredth of it. ``backend``: of the scaling by values.
     A KeyboardInterrupt ends it between two iterations.
     """
-    highspy = import_highspy()
     program = evaluator.program
     lp, layout = to_linear_program(program)
     units = ValueUnits(*value_scaling(program, planning_prices(evaluator, backend)))
-    solver = highspy.Highs()
     options: dict[str, Any] = {
         "output_flag": False,
         "solver": "ipx",
@@ -69,9 +69,23 @@ def interior_point(
     }
     if time_limit_s is not None:
         options["time_limit"] = max(time_limit_s, 1e-3)
+    found = _by_highs(units.program(lp), options)
+    if found is None:
+        return None
+    x, y, iterations, why = found
+    plan = PlanPoint(*layout.split_primal(x / units.columns, program.targets))
+    dual = DualPoint(*layout.split_dual(y * units.rows))
+    return InteriorAnswer(plan, dual, iterations, why)
+
+
+@once
+def _by_highs(lp: LinearProgram, options: dict[str, Any]) -> tuple[FloatArray, FloatArray, int, str] | None:
+    """(x, y, iterations, how it ended), or None without a point."""
+    highspy = import_highspy()
+    solver = highspy.Highs()
     for name, value in options.items():
         solver.setOptionValue(name, value)
-    if solver.passModel(highs_model(highspy, units.program(lp))) == highspy.HighsStatus.kError:
+    if solver.passModel(highs_model(highspy, lp)) == highspy.HighsStatus.kError:
         return None
     solver.run()
     status = solver.getModelStatus()
@@ -83,6 +97,4 @@ def interior_point(
     x, y = np.asarray(found.col_value, np.float64), np.asarray(found.row_dual, np.float64)
     if x.shape != (lp.shape[1],) or y.shape != (lp.shape[0],) or not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None
-    plan = PlanPoint(*layout.split_primal(x / units.columns, program.targets))
-    dual = DualPoint(*layout.split_dual(y * units.rows))
-    return InteriorAnswer(plan, dual, int(info.ipm_iteration_count), f"HiGHS: {solver.modelStatusToString(status)}")
+    return x, y, int(info.ipm_iteration_count), f"HiGHS: {solver.modelStatusToString(status)}"

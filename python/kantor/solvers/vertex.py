@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..backends import Backend, get_backend
+from ..backends.world import once
 from ..errors import OptionError
 from .basis import ROUNDING, BasicPoint, basic_point
 from .bounds import DualPoint, planning_prices
@@ -305,6 +306,7 @@ class _Search:
             columns = np.append(columns, 0)
         return Basis(columns.astype(np.int8), rows.astype(np.int8))
 
+    @once
     def _simplex(self) -> Basis | None:
         """By HiGHS from the basis that was read off, completed as it sees fit."""
         highspy = import_highspy()
