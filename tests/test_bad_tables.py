@@ -192,8 +192,11 @@ def test_folders_without_description_and_options_that_do_not_fit(tmp_path: Path)
         load_economy(tmp_path, technlogy="a")
     with pytest.raises(KantorError, match="unknown technology 'a'"):
         load_economy(tmp_path, technology="a")
-    (tmp_path / "Z.txt").write_text("")
+    (tmp_path / "Z.doc").write_text("")
     with pytest.raises(ProblemError, match="unknown kind of file"):
+        load_economy(tmp_path / "Z.doc", table="Z")
+    (tmp_path / "Z.txt").write_text("")
+    with pytest.raises(OptionError, match="option 'table' does not apply; the file says all there is"):
         load_economy(tmp_path / "Z.txt", table="Z")
 
 

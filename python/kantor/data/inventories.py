@@ -158,7 +158,7 @@ def from_inventory(
         activity=pd.Series(0.0, labels),
         unit=pd.Series(goods["unit"].to_numpy(object)[wanted], products_made, name="unit"),
         indicator_units=pd.Series(units[there], names, dtype=object),
-        aliases={"greenhouse gases": GHG},
+        aliases={"greenhouse gases": GHG} if GHG in names else {},
         licence=licence,
         notes=_notes(own, kept, outside, keep, gain, link, byproducts),
     )

@@ -263,6 +263,8 @@ class _Run:
     ) -> tuple[PlanPoint, DualPoint, bool]:
         """The vertex near an approximate point."""
         assert self.choice is not None
+        if not plan.activity.any():
+            return plan, dual, False  # nothing runs, so nothing tells what should
         if "exchange" not in self.used:
             self.used.append("exchange")
         answer, found = self.choice.exchange(plan, dual, out_of_time)

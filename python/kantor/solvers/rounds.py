@@ -22,7 +22,7 @@ from .bounds import DualPoint, planning_prices
 from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible
 from .evaluate import Evaluator
 from .lp import solve_lp
-from .options import StoppingCriteria
+from .options import PdhgOptions, StoppingCriteria
 from .problem import FloatArray, LinearProgram
 from .program import PlanningProgram, to_linear_program, value_scaling
 from .repair import PlanPoint
@@ -34,6 +34,8 @@ _MOST_ROUNDS = 8
 _TIGHTEST = 1e-13
 _INTERIOR_SHARES = (1e-4, 1e-6, 1e-8, 1e-10)  # how far inside the interior programs lie, tried in this order
 _EXTRA_ITERATIONS = 20_000  # rounds after the first may take this and ten times what the first one took
+# The programs come in units of value; scales of logarithms on top of those slow the method down.
+_IN_VALUES = PdhgOptions(log_scaling=False)
 _FAILED = (Status.INTERRUPTED, Status.NUMERICAL_ERROR)
 # Where the structure allows, a vertex is looked for from (tolerance, at most so many iterations).
 _COARSE = ((1e-3, 1_000), (1e-4, 4_000), (1e-5, 16_000))
@@ -233,6 +235,7 @@ class LpRounds:
                 warm_start=start.solution if isinstance(start, Answer) else start,
                 on_progress=self._progress,
                 presolve=None if self.method == "highs" else False,
+                options=None if self.method == "highs" else _IN_VALUES,
             )
         finally:
             self.seconds["lp"] += time.perf_counter() - began

@@ -53,7 +53,7 @@ def parse(text: str, where: str) -> Statements:
 
     >>> said = parse("technique mining: 1 labour -> 4 coal [t]", "village")
     >>> said.techniques[0].outputs[0]
-    Term(label='coal', amount=4.0, unit='t', place='village, line 1, column 30')
+    Term(label='coal', amount=4.0, unit='t', place='village, line 1, column 31')
     """
     said = Statements(where)
     for tokens in statements(text, where):
