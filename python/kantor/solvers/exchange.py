@@ -35,6 +35,7 @@ _MOST_DOUBTS, _FEW_DOUBTS, _MOST_SHARE = 30_000, 2_000, 0.3
 # Entries of z_k smaller than this share of a good's value are left out: the first share, and the last one when that
 # turns out too coarse.
 _DROP, _LEAST_DROP = 1e-3, 1e-6
+_DROP_BY_TOLERANCE = 100.0  # a tolerance of 1e-6 does not need the last share: it is dear to compute
 _FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
 _CHAIN = 40
 _CALM = 3
@@ -51,6 +52,8 @@ _MISS = (
 )  # prices of missing a row of the small program, in multiples of its good's price or limit's rent
 _MISSED = 1e-9  # of a row in the small program that counts as missed
 _PIVOTS, _MORE_PIVOTS = 3, 1000  # per row, and in any case, after which a small program is taken to have no solution
+# Rounds without a new best gap after which one of so many tolerances is taken for the certificate to judge.
+_ENOUGH_ROUNDS, _WORTH_A_TRY = 2, 3.0
 _PATIENCE = 8  # rounds without a new best gap after which the search gives up
 _TRACE = 1e-3
 _NOTHING = 1e-13  # output of a good, relative to the mean of all, that counts as none
@@ -85,7 +88,8 @@ class Exchange:
         self, technology: Technology, demand: FloatArray, capacity: FloatArray, scaled: bool, tolerance: float = 1e-9
     ):
         self.technology, self.demand, self.scaled = technology, demand, scaled
-        self.enough = _ENOUGH * tolerance
+        self.tolerance = tolerance
+        self.enough, self.within = _ENOUGH * tolerance, _WORTH_A_TRY * tolerance
         # Bounds are kept with a margin far below the tolerance: what the last round leaves unsettled stays inside the
         # true ones, and the repair of the plan has room.
         margin = max(_MARGIN, _SHARE * tolerance)
@@ -105,7 +109,7 @@ class Exchange:
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
         best, since, kept, gap = np.inf, 0, self._point(), np.inf
-        self.drop = _DROP
+        self.drop, least = _DROP, max(_LEAST_DROP, min(0.1 * _DROP, _DROP_BY_TOLERANCE * self.tolerance))
         most = min(_MOST_DOUBTS, max(_FEW_DOUBTS, _MOST_SHARE * self.n))
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
@@ -115,13 +119,17 @@ class Exchange:
             # Coarse contents are to blame for no progress only where the goods in doubt are the right ones.
             few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
             if few and since >= (1 if self.drop == _DROP else 2):
-                self.drop = max(_LEAST_DROP, 0.1 * self.drop)
+                self.drop = max(least, 0.1 * self.drop)
             if gap < best:
                 best, kept = gap, self._point()
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
             # What exceeds a true capacity cannot be repaired where the good has no other technique.
             if gap <= self.enough and (since > 1 or (self.x <= self.most).all()):
                 why, settled = f"{int(self.doubt.sum())} goods in doubt", True
+                break
+            # The estimate is cautious: what stays at a few tolerances is worth a certificate.
+            if best <= self.within and since >= _ENOUGH_ROUNDS:
+                why, settled = f"{int(self.doubt.sum())} goods in doubt, an estimated gap of {best:.1e}", True
                 break
             self.entries += wrong & ~self.doubt
             self.doubt |= wrong
