@@ -16,6 +16,11 @@ _RESERVED = frozenset(
      *("subject", "such", "that", "to", "bounds", "bound", "bin", "binary", "binaries", "general", "generals", "gen"),
      *("int", "integer", "integers", "semi", "semis", "sos", "free", "inf", "infinity", "end", "obj"))
 )  # fmt: skip
+# Words at which a reader of MPS files may begin another section, or a set of sides and bounds.
+_MPS_RESERVED = frozenset(
+    (*("NAME", "ROWS", "COLUMNS", "RHS", "RANGES", "BOUNDS", "BND", "RNG", "ENDATA", "OBJSENSE", "OBJNAME", "MARKER"),
+     *("NEGATIVE", "SOS", "SETS", "QUADOBJ", "QMATRIX", "QSECTION", "QCMATRIX", "INDICATORS", "CSECTION", "MAX", "MIN"))
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ def mps_name(label: str) -> str:
     'USA_/_basic_metals'
     """
     name = re.sub(r"[\s\x00-\x1f\x7f]+", "_", label.strip()) or "_"
-    return ("_" + name if name[0] in "*$" else name)[:LONGEST]
+    special = name[0] in "*$" or name.upper().strip("'\"") in _MPS_RESERVED
+    return ("_" + name if special else name)[:LONGEST]
 
 
 def lp_name(label: str) -> str:

@@ -118,8 +118,12 @@ def export(result: PlanResult, path: str | Path, format: str | None = None, *, o
     kind = format_of(target, format)
     if target.exists() and not overwrite:
         raise ProblemError(f"{target}: exists already; name another, or say that it may be replaced")
-    if target.is_dir() and any(entry.suffix not in (".csv", ".parquet") for entry in target.iterdir()):
-        raise ProblemError(f"{target}: holds more than exported tables and is not replaced")
+    if kind in ("csv", "parquet"):
+        ours = {f"{name}.{kind}" for name in tables_of(result)}
+        if target.exists() and not target.is_dir():
+            raise ProblemError(f"{target}: is a file, and tables of format {kind!r} are a folder; name another")
+        if target.is_dir() and any(entry.name not in ours for entry in target.iterdir()):
+            raise ProblemError(f"{target}: holds more than exported tables and is not replaced")
     writers: dict[str, Callable[[PlanResult, Path], None]] = {
         "csv": _write_csv,
         "parquet": _write_parquet,

@@ -21,6 +21,11 @@ from .revertex_model import Long, Model, Shares, at_bounds, exactly_optimal, mos
 # Differences below this share of what flows through a row or column are rounding.
 _ROUNDING = 1e-11
 _DEGENERATE = 1e-12
+_COLUMNS = (
+    ("state", "activity", "reduced_cost", "rent_low", "rent_high"),
+    ("state", "price", "surplus", "low", "high"),
+    ("state", "use", "rent", "low", "high"),
+)
 MOST_DENSE = 2_000  # goods and limits for which the systems are solved again
 MOST_EXACT = 60
 _PLACES = (
@@ -41,6 +46,10 @@ def wrong_vertex(
     if problem.kind == "utility":
         yield "vertex: stated, but a utility has none"
         return
+    for table, columns_of in zip(tables, _COLUMNS, strict=True):
+        if tuple(table.columns) != columns_of:
+            yield f"vertex: its tables have the columns {list(table.columns)}, expected {list(columns_of)}"
+            return
     model, parts = Model.of(problem), [_places(table, words) for table, words in zip(tables, _PLACES, strict=True)]
     if any(part is None for part in parts) or [len(part) for part in parts if part is not None] != [
         problem.output.shape[1], problem.output.shape[0], problem.resource_use.shape[0]

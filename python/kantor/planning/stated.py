@@ -96,7 +96,7 @@ def wrong_columns(economy: Economy, statement: Statement, tables: dict[str, pd.D
     """Labels, columns, units, names and the base activity of the tables."""
     techniques, products = economy.techniques, economy.products
     for table, labels in (("activity", techniques), ("consumption", products), ("prices", products)):
-        if not _same_labels(tables[table].index, labels):
+        if not same_labels(tables[table].index, labels):
             yield f"{table}.parquet: its labels are not those of the economy"
     for table, (needed, possible) in _COLUMNS.items():
         found = set(tables[table].columns)
@@ -113,7 +113,8 @@ def wrong_columns(economy: Economy, statement: Statement, tables: dict[str, pd.D
     yield from _base(tables["activity"], statement.base)
 
 
-def _same_labels(found: pd.Index, labels: pd.Index) -> bool:
+def same_labels(found: pd.Index, labels: pd.Index) -> bool:
+    """Whether both hold the same labels in the same order."""
     # Text may come back as another dtype of text, which equals() tells apart.
     same = found.equals(labels) or (len(found) == len(labels) and list(found) == list(labels))
     return same and list(found.names) == list(labels.names)
@@ -177,7 +178,7 @@ def wrong_parts(
     own = dict(zip(limits.index, rents[:, None] * problem.resource_use.toarray(), strict=True))
     if problem.cost.any():
         own["direct"] = problem.cost
-    if list(parts.columns) != list(own) or not _same_labels(parts.index, economy.products):
+    if list(parts.columns) != list(own) or not same_labels(parts.index, economy.products):
         yield "price_parts.parquet: its columns are not the limits, or its labels not the products"
         return
     A = problem.input

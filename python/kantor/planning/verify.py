@@ -39,7 +39,7 @@ from .record import INPUT, PARTS, TABLES, VERTEX, digest, number, read_record, r
 from .restate import restate
 from .revertex import wrong_vertex
 from .scenario import Scenario, parse_scenario
-from .stated import AGREEMENT, wrong_columns, wrong_parts, wrong_status, wrong_use, wrong_words
+from .stated import AGREEMENT, same_labels, wrong_columns, wrong_parts, wrong_status, wrong_use, wrong_words
 
 # A certified plan holds exactly, with its guards; the slack is for machines whose longdouble is no wider than float64.
 # What solvers call feasible (1e-6 of what flows through a balance) does not pass.
@@ -118,13 +118,13 @@ def verify_plan(folder: str | Path) -> PlanVerification:
         if not reasons and PARTS in record["tables"]:
             reasons += wrong_parts(economy, statement.problem, tables, read_table(place, PARTS))
         if not reasons:
-            reasons += _wrong_vertex(place, record, statement.problem)
+            reasons += _wrong_vertex(place, record, statement.problem, tables)
         if reasons:
             return PlanVerification(False, reasons, status)
         return _check(record, economy, statement.problem, tables)
     except KantorError as error:
         return PlanVerification(False, [*reasons, str(error)], status)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return PlanVerification(False, [*reasons, f"plan.json and the tables do not fit together: {error!r}"], status)
 
 
@@ -165,7 +165,9 @@ def _changed_inputs(folder: Path, economy: Economy, scenario: Scenario | None, r
         yield f"input file {name} was read that the plan does not list"
 
 
-def _wrong_vertex(folder: Path, record: dict[str, Any], problem: Problem) -> Iterator[str]:
+def _wrong_vertex(
+    folder: Path, record: dict[str, Any], problem: Problem, tables: dict[str, pd.DataFrame]
+) -> Iterator[str]:
     """The exact vertex, where the options asked for one; a folder of an older version says nothing of it."""
     facts = record.get("vertex")
     if (facts is not None) != record["options"].get("vertex", False):
@@ -178,7 +180,12 @@ def _wrong_vertex(folder: Path, record: dict[str, Any], problem: Problem) -> Ite
         certificate = record["certificate"]
         bounds = number(certificate["lower_bound"]), number(certificate["upper_bound"])
         sign = -1.0 if problem.kind == "use" and record["objective"]["sense"] == "max" else 1.0
-        yield from wrong_vertex(problem, facts, [read_table(folder, name) for name in VERTEX], sign, bounds)
+        found = [read_table(folder, name) for name in VERTEX]
+        for name, table, like in zip(VERTEX, found, ("activity", "consumption", "rents"), strict=True):
+            if not same_labels(table.index, tables[like].index):
+                yield f"{name}: its labels are not those of {like}.parquet"
+                return
+        yield from wrong_vertex(problem, facts, found, sign, bounds)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from .program import PlanningProgram
 from .repair import PlanPoint
 from .technology import Technology, not_leontief
 
-_SIZE = 1e-300
+_NOTHING = 1e-100  # of the output
 _THREE_DIGITS = 1e-3
 _MOST_CALLS = 400
 
@@ -75,7 +75,8 @@ class Choice:
         prices, scale = policy.prices, 1.0
         if scaled:
             need = float(technology.use[:, 0] @ output)
-            scale = 1.0 / max(need, _SIZE)
+            # What next to nothing is needed for is not limited by it: any scale is as good a start for the certificate.
+            scale = 1.0 / need if need > _NOTHING * float(output.sum()) else 1.0
             output, prices, rents = scale * output, scale * prices, scale * rents
         why = self._with_products(f"policy iteration: {policy.rounds} policies")
         return ChoiceAnswer(self._plan(output, scale), self._dual(prices, rents), why)

@@ -29,6 +29,7 @@ from .utilities import demand as consumption_at
 from .utilities import utility
 
 MOST_LIMITS = 500
+_NOTHING = 1e-100  # of the output, and as a worth
 _PROMISE = 0.7
 _PENALTY = 10.0  # first price of exceeding all limits, in multiples of the value of the unlimited plan
 _MOST_PENALTY = 1e5
@@ -236,8 +237,10 @@ class Level:
                 consumption += weight * quote.consumption
         scale, prices, rents = 1.0, best.policy.prices, best.rents
         if self.scaled:
-            scale = 1.0 / max(float((self.technology.use.T @ output).max()), 1e-300)
-            worth = max(float(prices @ self.oracle.basket), 1e-300)
+            # Where next to nothing is needed or worth anything, any scale is as good for the certificate to judge.
+            need, worth = float((self.technology.use.T @ output).max()), float(prices @ self.oracle.basket)
+            scale = 1.0 / need if need > _NOTHING * float(output.sum()) else 1.0
+            worth = worth if worth > _NOTHING else 1.0
             output, prices, rents = scale * output, prices / worth, rents / worth
         consumption = consumption / self.technology.value
         return Mixture(output, scale, consumption, prices, rents, self.oracle.calls, gap, feasible)

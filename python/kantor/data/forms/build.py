@@ -54,7 +54,7 @@ def build(said: Statements) -> Economy:
         limits=_limits(said, factors, goods),
         unit=_shared([units.get(label, "") for label in goods.at], products),
         indicator_units=pd.Series([units.get(label, "") for label in factors.at], names, dtype=object),
-        aliases=_aliases(factors),
+        aliases=_aliases(factors, goods),
         product_names=_titles(goods, products),
         reference_use=pd.Series(bases, names, dtype=np.float64) if bases and bases[0] is not None else None,
         licence=said.licence,
@@ -190,6 +190,9 @@ def _demand(
 ) -> pd.DataFrame:
     """Targets as products x categories."""
     categories = list(dict.fromkeys(category for category, _ in said.targets))
+    for category, term in said.targets:
+        if len(categories) > 1 and str(category).casefold() == "total":
+            raise ProblemError(f"{term.place}: 'total' is the sum of all categories; call this one otherwise")
     values = np.zeros((len(goods.at), len(categories)))
     seen: dict[tuple[Label, Label], Term] = {}
     for category, term in said.targets:
@@ -248,10 +251,13 @@ def _limits(said: Statements, factors: _Names, goods: _Names) -> dict[str, tuple
     return found
 
 
-def _aliases(factors: _Names) -> dict[str, str]:
+def _aliases(factors: _Names, goods: _Names) -> dict[str, str]:
     out: dict[str, str] = {}
+    names = {show(label).casefold(): label for names in (goods, factors) for label in names.at}
     for label, named in factors.named.items():
         for alias in named.also:
+            if names.get(alias.casefold(), label) != label:
+                raise ProblemError(f"{named.place}: {alias!r} is the name of something else; it can only stand for one")
             if out.setdefault(alias, show(label)) != show(label):
                 raise ProblemError(f"{named.place}: {alias!r} also stands for {out[alias]!r}")
     return out
