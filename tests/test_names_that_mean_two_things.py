@@ -1,0 +1,61 @@
+"""Names that a file format or a reader would take for something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import kantor as kt
+from kantor.data.model_names import mps_name
+from kantor.errors import ProblemError
+
+VILLAGE = (
+    "factor labour{also}\nfactor land\ntechnique farm: 1 labour + 100 land -> 2 corn\n{targets}limit labour <= 10\n"
+)
+
+
+def written(folder: Path, also: str = "", targets: str = "target 3 corn\n") -> Path:
+    path = folder / "village.txt"
+    path.write_text(VILLAGE.format(also=also, targets=targets))
+    return path
+
+
+@pytest.mark.parametrize("alias", ["land", "Land", "corn"])
+def test_an_alias_is_not_the_name_of_something_else(tmp_path: Path, alias: str) -> None:
+    assert len(kt.read_economy(written(tmp_path)).indicators) == 2
+    with pytest.raises(ProblemError, match="is the name of something else"):
+        kt.read_economy(written(tmp_path, f", also {alias}"))
+
+
+def test_total_is_no_category_beside_others(tmp_path: Path) -> None:
+    with pytest.raises(ProblemError, match="'total' is the sum of all categories"):
+        kt.read_economy(written(tmp_path, targets="target 3 corn\ntarget total: 1 corn\n"))
+
+
+@pytest.mark.parametrize("number", ["1__0", "1_0_"])
+def test_a_number_with_odd_underscores_is_named(tmp_path: Path, number: str) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text().replace("1 labour", f"{number} labour"))
+    with pytest.raises(ProblemError, match="line 3"):
+        kt.read_economy(path)
+
+
+@pytest.mark.parametrize("word", ["NAME", "OBJSENSE", "RHS", "'MARKER'", "bounds"])
+def test_words_of_the_format_are_not_names(word: str) -> None:
+    assert mps_name(word) == "_" + word
+    assert mps_name(word + "s of iron") == (word + "s of iron").replace(" ", "_")
+
+
+def test_an_export_replaces_nothing_but_exports(tmp_path: Path) -> None:
+    result = kt.Plan(kt.read_economy(written(tmp_path)), targets="total").solve()
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.csv").write_text("a,b\n")
+    for target in (own, tmp_path / "village.txt"):
+        with pytest.raises(ProblemError):
+            result.export(target, overwrite=True)
+    assert (own / "mine.csv").read_text() == "a,b\n"
+    assert (tmp_path / "village.txt").is_file()
+    result.export(tmp_path / "tables")
+    result.export(tmp_path / "tables", overwrite=True)
