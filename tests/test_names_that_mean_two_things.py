@@ -47,6 +47,16 @@ def test_words_of_the_format_are_not_names(word: str) -> None:
     assert mps_name(word + "s of iron") == (word + "s of iron").replace(" ", "_")
 
 
+def test_an_economy_that_uses_more_than_it_makes_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "two.txt"
+    words = "factor labour\ntechnique a: {} y + 1 labour -> 1 x\ntechnique b: 2 x + 1 labour -> 1 y\ntarget 1 x\n"
+    path.write_text(words.format(0.4) + "limit labour <= 10\n")
+    assert kt.Plan(kt.read_economy(path), targets="total").solve().certified
+    path.write_text(words.format(2) + "limit labour <= 10\n")
+    with pytest.raises(ProblemError, match=r"not productive: .*'x', 'y'"):
+        kt.Plan(kt.read_economy(path), targets="total")
+
+
 def test_an_export_replaces_nothing_but_exports(tmp_path: Path) -> None:
     result = kt.Plan(kt.read_economy(written(tmp_path)), targets="total").solve()
     own = tmp_path / "own"

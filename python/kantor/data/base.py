@@ -59,6 +59,22 @@ def own_techniques(eco: Economy) -> np.ndarray | None:
     return at if output.count_nonzero() == 0 else None
 
 
+def only_inputs(eco: Economy) -> sp.csr_array | None:
+    """(n, n) inputs per unit of each product, where every product has one technique and each makes one product.
+
+    None where there is a choice, a by-product or a product that nothing makes. Products are in order, whatever the
+    order and the labels of the techniques.
+    """
+    output = sp.csr_array(eco.output_coefficients)
+    output.eliminate_zeros()
+    once = np.ones(eco.n_goods)
+    if output.shape != (once.size, once.size) or (np.diff(output.indptr) != 1).any():
+        return None
+    if (np.bincount(output.indices, minlength=once.size) != 1).any() or output.data.min(initial=1.0) <= 0.0:
+        return None
+    return sp.csr_array(sp.csr_array(eco.input_coefficients)[:, output.indices] @ sp.diags_array(1.0 / output.data))
+
+
 def productivity(eco: Economy, tolerance: float = 1e-6) -> RadiusBounds:
     """Bounds on the spectral radius of the table of each product's own technique, with a proof; labels of the economy.
 

@@ -15,6 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..backends.world import now
+from ..data.base import only_inputs
 from ..data.economy import Economy
 from ..data.labels import show, show_some
 from ..errors import OptionError, ProblemError
@@ -128,6 +129,10 @@ class Plan:
         self.compiled: CompiledObjective = self.objective.compile(self.economy, self.targets.to_numpy())
         if self.economy.is_square and not self._surely_productive():
             check_productive(self.economy.input_coefficients, labels=self.economy.products)
+        elif not single.is_square:
+            inputs = only_inputs(single)
+            if inputs is not None and not _uses_less_than_it_makes(inputs):
+                check_productive(inputs, labels=single.products)
         self.limits: list[ResolvedLimit] = resolve_limits(limits, self.economy, self.base_use, self._no_base)
         self._note_targets()
         # Set by kantor.planning.scenario: where the plan comes from, so that a plan folder can say so.
