@@ -69,3 +69,17 @@ def test_an_export_replaces_nothing_but_exports(tmp_path: Path) -> None:
     assert (tmp_path / "village.txt").is_file()
     result.export(tmp_path / "tables")
     result.export(tmp_path / "tables", overwrite=True)
+
+
+def test_rows_longer_than_their_headings_and_files_in_capitals_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "village"
+    kt.template(folder)
+    limits = folder / "limits.csv"
+    whole = kt.read_economy(folder).limits
+    assert whole
+    limits.rename(folder / "Limits.CSV")
+    assert kt.read_economy(folder).limits == whole
+    text = (folder / "Limits.CSV").read_text().rstrip("\n")
+    (folder / "Limits.CSV").write_text(text + ",5\n")
+    with pytest.raises(ProblemError, match="a value in a column without heading"):
+        kt.read_economy(folder)

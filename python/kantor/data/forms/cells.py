@@ -143,7 +143,7 @@ def sheets_of_folder(folder: Path) -> tuple[list[Sheet], list[Source]]:
     """All CSV files of a folder; separated by commas, semicolons or tabs, whichever its first line holds."""
     reader = TableReader(folder)
     found = []
-    for path in sorted(folder.glob("*.csv")):
+    for path in sorted(path for path in folder.iterdir() if path.suffix.casefold() == ".csv"):
         if path.name.startswith("_"):
             continue
         found.append(Sheet(path.stem, str(path), csv_rows(reader, path.name), True))

@@ -83,7 +83,7 @@ class _Table:
         if not sheet.rows or all(cell in (None, "") for cell in sheet.rows[0]):
             raise ProblemError(f"{sheet.where}: empty, expected headings in its first row: {', '.join(_known(name))}")
         self.at: dict[str, int] = {}
-        for column in range(len(sheet.rows[0])):
+        for column in range(max(len(row) for row in sheet.rows)):
             if sheet.raw(0, column) is None:
                 self._no_values_below(column)
                 continue
