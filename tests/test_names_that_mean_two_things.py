@@ -28,6 +28,22 @@ def test_an_alias_is_not_the_name_of_something_else(tmp_path: Path, alias: str) 
         kt.read_economy(written(tmp_path, f", also {alias}"))
 
 
+@pytest.mark.parametrize(
+    "given", [{"labour": (0, 5), "LABOUR": (0, 2)}, {"labour": ("0", "5")}, {"labour": (True, 5)}, None]
+)
+def test_limits_of_an_economy_are_one_pair_of_numbers_each(given: object) -> None:
+    arrays = {"input": [[0.0]], "intensities": [[1.0]], "products": ["corn"], "indicators": ["labour"]}
+    assert kt.Economy.from_arrays(**arrays).replace(limits={"Labour": (0, 5)}).limits == {"labour": (0.0, 5.0)}
+    with pytest.raises(ProblemError, match=r"limits|both mean"):
+        kt.Economy.from_arrays(**arrays).replace(limits=given)
+
+
+def test_one_indicator_in_two_spellings_is_not_weighted_twice() -> None:
+    eco = kt.Economy.from_arrays(input=[[0.0]], intensities=[[1.0]], products=["corn"], indicators=["labour"])
+    with pytest.raises(ProblemError, match="'labour' and 'Labour' both mean 'labour'"):
+        eco.with_indicator("effort", {"labour": 1.0, "Labour": 2.0})
+
+
 def test_total_is_no_category_beside_others(tmp_path: Path) -> None:
     with pytest.raises(ProblemError, match="'total' is the sum of all categories"):
         kt.read_economy(written(tmp_path, targets="target 3 corn\ntarget total: 1 corn\n"))

@@ -329,3 +329,19 @@ def test_verification_runs_without_loading_a_solver(saved: Callable[[str], Path]
         [sys.executable, "-c", program, str(saved("scale"))], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["techniques", "products", "limits"])
+@pytest.mark.parametrize("change", ["labels", "columns"])
+def test_labels_and_columns_of_a_vertex_are_those_of_the_plan(tmp_path: Path, name: str, change: str) -> None:
+    folder = PLANS["capacity"]().solve(1e-9, vertex=True).save(tmp_path / "plan")
+    assert verify_plan(folder).ok
+    path = folder / f"vertex_{name}.parquet"
+    table = pd.read_parquet(path)
+    if change == "labels":
+        table.index = pd.Index([f"{label}x" for label in table.index], name=table.index.name)
+    else:
+        table["other"] = 1.0
+    table.to_parquet(path)
+    reseal(folder)
+    assert not verify_plan(folder).ok

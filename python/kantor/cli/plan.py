@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..backends.world import once
+from ..errors import OptionError
 from .console import Exit, exit_code, finish, plain, print_json, say
 from .progress import steps
 
@@ -77,6 +78,8 @@ def plan(
         from ..planning.scenario import build, load_scenario
 
         once(check_writable)(out)
+        if checkpoint is not None and checkpoint.resolve().is_relative_to(out.resolve()):
+            raise OptionError(f"--checkpoint: {checkpoint} lies in {out}, which the plan replaces; name another folder")
         loaded = load_scenario(scenario)
         step.begin("building the plan")
         problem = build(loaded)

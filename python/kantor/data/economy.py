@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError, suggest
-from .labels import aligned, as_index, fold, numbers, positions, resolve, show
+from .labels import aligned, as_index, fold, numbers, positions, resolve, resolve_keys, show
 from .matrix import as_csr, as_frame, is_identity
 from .sparse_table import Intensities, SparseTable, as_sparse_table
 
@@ -174,7 +174,9 @@ class Economy:
             names = self.indicators
             put("reference_use", pd.Series(aligned(self.reference_use, names, "reference use", "indicators"), names))
         put("aliases", {fold(alias): indicator for alias, indicator in self.aliases.items()})
-        put("limits", {self.indicator_name(name): _sides(name, sides) for name, sides in self.limits.items()})
+        if not isinstance(self.limits, Mapping):
+            raise ProblemError(f"limits: got {type(self.limits).__name__}, expected a mapping of indicators to pairs")
+        put("limits", {name: _sides(name, sides) for name, sides in self.by_indicator(self.limits).items()})
 
     def _check_series(self, put: Any) -> None:
         put(
@@ -297,6 +299,10 @@ class Economy:
     def indicator_name(self, name: str) -> str:
         """The label in ``intensities`` meant by a name or alias, without regard to case."""
         return str(resolve(name, self.indicators, self.aliases, "indicator"))
+
+    def by_indicator(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``given`` under the labels meant by its names or aliases; ProblemError where two of them mean the same."""
+        return resolve_keys(given, self.indicators, self.aliases, "indicator")
 
     def indicator(self, name: str) -> pd.Series:
         """Use of one resource per unit of activity (m,): ``name`` is an indicator, or an alias such as "labour"."""
@@ -432,7 +438,10 @@ class Economy:
 def _sides(name: str, sides: Any) -> tuple[float, float]:
     """The least and the most of an indicator that an economy has, checked."""
     try:
-        least, most = (float(side) for side in sides)
+        least, most = sides
+        if any(isinstance(side, bool | str) for side in (least, most)):
+            raise TypeError
+        least, most = float(least), float(most)
     except (TypeError, ValueError):
         raise ProblemError(f"limits: {name!r} is {sides!r}, expected a pair of numbers (least, most)") from None
     if not least <= most or least == np.inf or most == -np.inf:

@@ -171,8 +171,8 @@ def _build(described: dict[str, Any], reader: TableReader) -> Economy:
     eco = _call_reader(described, parts, products, techniques, about)
     changes: dict[str, Any] = {}
     if described.get("indicator_units"):
-        given = {eco.indicator_name(k): str(v) for k, v in described["indicator_units"].items()}
-        changes["indicator_units"] = pd.Series([given.get(k, "") for k in eco.indicators], eco.indicators)
+        given = eco.by_indicator(described["indicator_units"])
+        changes["indicator_units"] = pd.Series([str(given.get(k, "")) for k in eco.indicators], eco.indicators)
     if technologies:
         changes["technologies"] = {
             key: _table(reader, name, f"technology {key!r}", levels)

@@ -43,12 +43,13 @@ def add_indicator(eco: Economy, name: str, of: Mapping[str, float], unit: str = 
     if not np.isfinite(weights).all():
         wrong = next(iter(k for k, w in zip(of, weights, strict=True) if not np.isfinite(w)))
         raise ProblemError(f"indicator {name!r}: {wrong!r} has weight {of[wrong]!r}, expected a finite number")
+    of = eco.by_indicator(of)
     row = sp.csr_array(weights[None, :]) @ eco.use_of(of)
     names = pd.Index([*eco.indicators, name], dtype=object, name=eco.indicators.name)
     units = [] if eco.indicator_units is None else eco.indicator_units.tolist()
     changes = {}
     if eco.reference_use is not None:
-        use = float(weights @ eco.reference_use[[eco.indicator_name(k) for k in of]].to_numpy())
+        use = float(weights @ eco.reference_use[list(of)].to_numpy())
         changes["reference_use"] = pd.Series([*eco.reference_use, use], names)
     return eco.replace(
         intensities=SparseTable(names, eco.techniques, sp.csr_array(sp.vstack([eco.intensity_matrix, row]))),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ProblemError, suggest
+
+T = TypeVar("T")
 
 # Products of larger numbers overflow; no table in any unit comes near.
 LARGEST = 1e100
@@ -184,6 +186,22 @@ def resolve(name: object, known: pd.Index, aliases: Mapping[str, str], what: str
     if len(same) > 1:
         raise ProblemError(f"{what} {show(name)!r} is ambiguous: {show_some(same)}")
     raise ProblemError(f"unknown {what} {show(name)!r}" + suggest(show(name), [show(k) for k in known] + list(aliases)))
+
+
+def resolve_keys(given: Mapping[Any, T], known: pd.Index, aliases: Mapping[str, str], what: str) -> dict[Any, T]:
+    """``given`` under the names of :func:`resolve`; ProblemError where two of its keys mean the same.
+
+    >>> resolve_keys({"Labour": 2.0}, pd.Index(["labour", "land"]), {}, "indicator")
+    {'labour': 2.0}
+    """
+    out: dict[Any, T] = {}
+    said: dict[Any, Any] = {}
+    for key, value in given.items():
+        name = resolve(key, known, aliases, what)
+        if name in out:
+            raise ProblemError(f"{what}s {show(said[name])!r} and {show(key)!r} both mean {show(name)!r}; give one")
+        out[name], said[name] = value, key
+    return out
 
 
 def _british(folded: str) -> str:

@@ -57,8 +57,7 @@ def add_technique(
         needs += eco.intensity_matrix[:, [column]].toarray()[:, 0]
     for i, value in read_mapping(inputs, eco.products, "inputs", "products").items():
         use[i] = value
-    given = {} if intensities is None else dict(intensities)
-    named = {eco.indicator_name(key): value for key, value in given.items()}
+    named = eco.by_indicator({} if intensities is None else dict(intensities))
     for k, value in read_mapping(named, eco.indicators, "intensities", "indicators").items():
         needs[k] = value
     notes = list(eco.notes)

@@ -268,7 +268,7 @@ class _Restating:
             return {self._change(part): -1.0}
         if isinstance(part, Maximise | MinimiseUse):
             sign = 1.0 if isinstance(part, Maximise) else -1.0
-            return {self.eco.indicator_name(name): sign * weight for name, weight in part.factors().items()}
+            return {name: sign * weight for name, weight in self.eco.by_indicator(part.factors()).items()}
         raise OptionError(f"weighted-sum: {part.name!r} cannot be added to other objectives")
 
     def _count(self, weight: float, part: Objective) -> None:

@@ -136,7 +136,7 @@ class Scenario:
             parts += [f" in {region}" for region in dict.fromkeys(economy.products.get_level_values(0))]
         try:
             for part in parts:
-                of = {f"{economy.indicator_name(k)}{part}": weight for k, weight in table.of.items()}
+                of = {f"{k}{part}": weight for k, weight in economy.by_indicator(table.of).items()}
                 economy = economy.with_indicator(name + part, of, table.unit)
         except ProblemError as error:
             raise ProblemError(f"{self.path}, [indicators.{name}]: {error}") from None
