@@ -15,6 +15,9 @@ What is done, in order; every failure is a reason:
 A plan that does not exist is confirmed by prices and rents at which the demand is worth more than all that limits it;
 one that nothing limits, by an activity that can be added to any plan without end.
 
+Nothing in the raw input tells how the answer was found: method, why, backend, iterations, seconds, notes, the way to the
+vertex, the limits given to the solver and its two residuals are protected by the digest alone.
+
 Steps 4 and 5 use extended precision with rounding guards, so a confirmed bound is a fact about the numbers on disk.
 Imports: NumPy, SciPy, pandas, the readers of kantor.data and the grammar of scenario files.
 """
