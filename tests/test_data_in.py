@@ -179,6 +179,10 @@ def test_inventories_that_cannot_be_are_refused() -> None:
         from_inventory(own.assign(production=0.0), flows)
     with pytest.raises(ProblemError, match="'farm' in process 'mill' is nan"):
         from_inventory(own, flows.assign(amount=np.nan))
+    again = exchanges([(0, "technosphere", "mill", "flour", 0.1)])
+    for field, value in (("unit", "megajoule"), ("type", "Technosphere")):
+        with pytest.raises(ProblemError, match=f"has {field} '{value}'"):
+            from_inventory(own, again.assign(**{field: value}))
     with pytest.raises(ProblemError, match="no column 'amount'"):
         from_inventory(own, flows.drop(columns="amount"))
     with pytest.raises(OptionError, match="did you mean 'flour'"):
@@ -279,6 +283,15 @@ def test_annual_costs_and_what_lacks() -> None:
         annual_costs(table, 0.05, ["cable"])
     with pytest.raises(ProblemError, match="did you mean 'wind'"):
         annual_costs(table, 0.05, ["wnd"])
+    for parameter, column, wrong, words in (
+        ("FOM", "unit", "EUR/kW/year", "expected per cent"),
+        ("lifetime", "unit", "months", "expected > 0 years"),
+        ("lifetime", "value", 0.0, "expected > 0 years"),
+    ):
+        changed = pd.DataFrame(rows, columns=["technology", "parameter", "value", "unit"])
+        changed.loc[changed["parameter"] == parameter, column] = wrong
+        with pytest.raises(ProblemError, match=words):
+            annual_costs(wide_costs(changed), 0.05, ["wind"])
     again = pd.DataFrame([*rows, rows[0]], columns=["technology", "parameter", "value", "unit"])
     with pytest.raises(ProblemError, match="'investment' of 'wind' stands twice"):
         wide_costs(again)
@@ -359,9 +372,29 @@ def test_capital_without_depreciation_and_years_that_do_not_line_up(tmp_path: Pa
     text = '[economy]\nsource = "eu_2006"\n[horizon]\nyears = 2\nfirst = 2027\n'
     with pytest.raises(ProblemError, match=r"\[capital\] depreciation is missing.*depreciation = 0"):
         parse_scenario(text + '[capital]\nstocks = "stocks.csv"\n', tmp_path / "s.toml")
-    with pytest.raises(ProblemError, match=r"2029 is none of the years 2027-2028|'2029'|2029"):
+    with pytest.raises(ProblemError, match="2029"):
         build(parse_scenario(text + "[limits.labour]\nat_most = { 2029 = 5.0 }\n", tmp_path / "s.toml"))
     eco = kt.load_economy("eu_2006")
     table = pd.DataFrame(1.0, eco.products, [2027, 2029])
     with pytest.raises(ProblemError, match=r"the table has the years \[2027, 2029\], the horizon \[2027, 2028\]"):
         kt.Plan(eco, targets=table, horizon=kt.Horizon(years=2, first=2027))
+
+
+def test_a_formula_without_a_result_is_no_nothing(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="workbooks need openpyxl (pip install 'kantor[io]')")
+    pages = {
+        "use": [["", "a", "b", "F"], ["a", 1, 2, 7], ["b", 3, 1, 5]],
+        "make": [["", "a", "b"], ["a", 10, None], ["b", None, 9]],
+    }
+    book = openpyxl.Workbook()
+    for name, rows in pages.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(tmp_path / "sut.xlsx")
+    places = [f"{tmp_path / 'sut.xlsx'}:{name}" for name in pages]
+    assert read_supply_use(*places).name == "sut"
+    book["use"]["C2"] = "=B2*2"
+    book.save(tmp_path / "sut.xlsx")
+    with pytest.raises(ProblemError, match="cell C2: the formula =B2\\*2 without a stored result"):
+        read_supply_use(*places)

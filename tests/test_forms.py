@@ -48,6 +48,11 @@ def same(one: kt.Economy, other: kt.Economy) -> None:
     assert one.notes == other.notes
     assert one.products.equals(other.products)
     assert one.techniques.equals(other.techniques)
+    if one.products.nlevels > 1:
+        assert [*one.products.names, *one.techniques.names] == [*other.products.names, *other.techniques.names]
+    assert (one.reference_use is None) == (other.reference_use is None)
+    if one.reference_use is not None:
+        assert one.reference_use.tolist() == other.reference_use.tolist()
     for name in ("input_coefficients", "output_coefficients"):
         difference = getattr(one, name) != getattr(other, name)
         assert difference.nnz == 0
@@ -118,6 +123,9 @@ WRONG = {
     "factor coal": (None, "a factor here and a good"),
     "economy b": (1, "a name already"),
     "year 2026.5": (1, "whole number"),
+    "year 2027": (1, "'year' is given twice"),
+    "factor land, base 1, base 2": (27, "one base only"),
+    "limit work <= 100 [days]": (7, "in 'days' here and in 'hours'"),
     "good iron [t]": (6, "declared twice"),
 }
 
@@ -178,6 +186,7 @@ def test_text_gives_the_same_economy_back(eco: kt.Economy) -> None:
     back = build(parse(written(collect(eco)), "economy.txt"))
     same(eco.replace(notes=[]), back.replace(notes=[]))
     assert back.notes[: len(eco.notes)] == eco.notes
+    same(back, build(parse(written(collect(back)), "economy.txt")))  # what build() notes is not noted again
 
 
 @pytest.mark.parametrize("name", ["village.txt", "village.xlsx", "village"])
@@ -213,6 +222,36 @@ def test_what_the_forms_cannot_say_is_refused(tmp_path: Path) -> None:
     same(slashed, kt.read_economy(kt.write_economy(slashed.replace(name="a"), tmp_path / "a.txt")).replace(name="w"))
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.xlsx", "a"])
+def test_names_of_levels_are_kept(tmp_path: Path, name: str) -> None:
+    text = "levels {}\ntechnique north / mine: -> 1 north / coal\ntarget 1 north / coal\n"
+    eco = build(parse(text.format("region / sector"), "a"))
+    assert list(eco.products.names) == list(eco.techniques.names) == ["region", "sector"]
+    same(eco, kt.read_economy(kt.write_economy(eco, tmp_path / name)))
+    with pytest.raises(ProblemError, match="the levels are called region, but 'north / mine' has 2"):
+        build(parse(text.format("region"), "a"))
+
+
+def test_a_folder_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    eco = build(parse(VILLAGE, "w"))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "thesis.doc").write_text("years of work")
+    with pytest.raises(ProblemError, match="holds more than the tables of an economy"):
+        kt.write_economy(eco, tmp_path / "own", overwrite=True)
+    assert (tmp_path / "own" / "thesis.doc").read_text() == "years of work"
+    kt.write_economy(eco, tmp_path / "mine")
+    same(eco, kt.read_economy(kt.write_economy(eco, tmp_path / "mine", overwrite=True)))
+
+
+def test_commas_in_names_do_not_make_the_separator(tmp_path: Path) -> None:
+    name = "heat, natural gas, 10kW, at a house, alone"
+    eco = build(parse(f'technique "{name}": -> 2 heat\ntarget 1 heat\n', "a"))
+    folder = kt.write_economy(eco, tmp_path / "a")
+    for path in folder.glob("*.csv"):
+        path.write_text(path.read_text().replace(",", ";").replace(name.replace(",", ";"), name).replace('"', ""))
+    assert kt.read_economy(folder).techniques.tolist() == [name]
+
+
 # ---- workbooks and CSV -----------------------------------------------------------------------------------------------
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
@@ -242,6 +281,15 @@ CELLS = {
     ("factors", "C2", "emision"): "sheet factors, cell C2: kind 'emision'; did you mean 'emission'",
     ("economy", "A2", "nam"): "sheet economy, cell A2: unknown key 'nam'; did you mean 'name'",
 }
+
+
+def test_a_row_of_formulas_that_nobody_computed_is_not_dropped(book: Path) -> None:
+    pages = openpyxl.load_workbook(book)
+    for column, cell in zip("ABC", ("=A2", "=B2", "=C2*5"), strict=True):
+        pages["inputs"][f"{column}{pages['inputs'].max_row + (column == 'A')}"] = cell
+    pages.save(book)
+    with pytest.raises(ProblemError, match="the formula =A2 without a stored result"):
+        kt.read_economy(book)
 
 
 @pytest.mark.parametrize("change", CELLS, ids=lambda change: f"{change[0]}-{change[1]}-{change[2]}")

@@ -134,7 +134,7 @@ def test_supplies_from_outside_and_years_are_in_the_model(tmp_path: Path) -> Non
     model = kt.read_mps(tmp_path / "years.mps")
     assert kt.solve_lp(model).objective == pytest.approx(plan.solve().objective, rel=1e-6)
     names = pd.read_csv(tmp_path / "years.mps.names.csv")
-    assert "2027 / run / Agriculture" in set(names["label"]) or names["label"].str.startswith("2027 / run").any()
+    assert names["label"].str.startswith("2027 / run / ").any()
 
 
 def test_solvers_print_nothing_to_standard_output(tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def test_rows_longer_than_their_headings_and_files_in_capitals_are_read(tmp_path
     whole = kt.read_economy(folder).limits
     assert whole
     limits.rename(folder / "Limits.CSV")
-    assert kt.read_economy(folder).limits == whole
+    (folder / "techniques.csv").rename(folder / "Techniques.CSV")
+    (folder / "outputs.csv").rename(folder / "Outputs.csv")
+    assert kt.read_economy(folder).limits == kt.load_economy(folder).limits == whole
     text = (folder / "Limits.CSV").read_text().rstrip("\n")
     (folder / "Limits.CSV").write_text(text + ",5\n")
     with pytest.raises(ProblemError, match="a value in a column without heading"):

@@ -81,7 +81,8 @@ def _model(plan: Path, out: Path, format: str | None, force: bool) -> dict[str, 
 def _built(path: Path) -> Plan:
     """The plan of a scenario file, or of the scenario that a plan folder keeps."""
     from ..planning.record import read_record
-    from ..planning.scenario import build, load_scenario, parse_scenario
+    from ..planning.scenario import build, load_scenario
+    from ..planning.verify import changed_inputs, raw_input
 
     if not path.is_dir():
         return build(load_scenario(path))
@@ -90,4 +91,8 @@ def _built(path: Path) -> Plan:
         raise ProblemError(
             f"{path}: the plan was made in Python, without a scenario to build its model from; use Plan.write_mps there"
         )
-    return build(parse_scenario(record["scenario"]["text"], Path(record["scenario"]["path"])))
+    economy, scenario = raw_input(path, record)
+    assert scenario is not None
+    for change in changed_inputs(path, economy, scenario, record):
+        raise ProblemError(f"{path}: {change}; export the scenario file for the model of today's data")
+    return build(scenario)

@@ -9,12 +9,20 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from ..errors import ProblemError
+
+
+def refuse_foreign(target: Path, ours: Collection[str], what: str) -> None:
+    """ProblemError unless ``target`` is free or a folder with nothing but files of these names: ``what`` they are."""
+    if target.exists() and not target.is_dir():
+        raise ProblemError(f"{target}: is a file, and {what} are a folder; name another")
+    if target.is_dir() and any(entry.name not in ours for entry in target.iterdir()):
+        raise ProblemError(f"{target}: holds more than {what} and is not replaced")
 
 
 @contextmanager

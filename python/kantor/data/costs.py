@@ -12,7 +12,8 @@ import pandas as pd
 from ..errors import OptionError, ProblemError, suggest
 from .tables import TableReader
 
-ORIGIN = "technology_data_costs, PyPSA technology-data (mixed terms; attribution in every row, not redistributed)."
+# What a lifetime and fixed operation may be stated in.
+YEARS, PER_CENT = ("years", "year", "a"), ("%", "%/year")
 COLUMNS = ("technology", "parameter", "value", "unit")
 
 
@@ -85,6 +86,18 @@ def wide_costs(table: pd.DataFrame, where: str = "costs") -> pd.DataFrame:
     return out.rename_axis(index="technology", columns=[None, None])  # type: ignore[list-item]
 
 
+def _fixed(row: Any, name: str) -> float:
+    """Fixed operation in per cent of the investment a year; nothing where the table does not name it."""
+    if ("FOM", "value") not in row.index:
+        return 0.0
+    value, unit = float(row["FOM", "value"]), row["FOM", "unit"]
+    if np.isfinite(value) and unit in PER_CENT:
+        return value
+    if np.isnan(value) and (pd.isna(unit) or unit == ""):
+        return 0.0
+    raise ProblemError(f"costs: the fixed operation (FOM) of {name!r} is {value!r} {unit!r}, expected per cent a year")
+
+
 def annual_costs(
     costs: pd.DataFrame, rate: float, technologies: Iterable[str], unit: str | Mapping[str, float] = "EUR/kW"
 ) -> pd.Series:
@@ -120,8 +133,11 @@ def annual_costs(
                 f"costs: the investment of {name!r} is in {stated!r}, expected {' or '.join(map(repr, factors))}; give "
                 "unit= a factor for it"
             )
-        fixed = float(row["FOM", "value"]) if ("FOM", "value") in row.index else np.nan
         years = found["lifetime"]
-        annuity = rate / (1.0 - (1.0 + rate) ** -years) if rate > 0 else 1.0 / years
-        out[name] = found["investment"] * factors[stated] * (annuity + (fixed if np.isfinite(fixed) else 0.0) / 100.0)
+        if not years > 0 or str(row["lifetime", "unit"]) not in YEARS:
+            raise ProblemError(
+                f"costs: the lifetime of {name!r} is {years!r} {row['lifetime', 'unit']}, expected > 0 years"
+            )
+        annuity = rate / -np.expm1(-years * np.log1p(rate)) if rate > 0 else 1.0 / years
+        out[name] = found["investment"] * factors[stated] * (annuity + _fixed(row, name) / 100.0)
     return pd.Series(out, name="annual cost", dtype=np.float64)

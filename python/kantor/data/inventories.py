@@ -13,6 +13,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,7 @@ ORIGIN = (
 )
 LINKS = ("product", "activity")
 BYPRODUCTS = ("make", "drop")
+TYPES = ("technosphere", "biosphere", "production")
 # Global warming over 100 years, kg CO2e per kg: IPCC, Sixth Assessment Report, Working Group I, table 7.15.
 WARMING = {
     "Carbon dioxide, fossil": 1.0,
@@ -102,7 +104,8 @@ def from_inventory(
     ----------
     activities : one row a process: ``activity`` (its number), ``name``, ``product``, ``location``, ``unit``,
         ``production`` (missing: 1). Of processes with one name, product and location the first counts.
-    exchanges : one row an exchange: ``activity`` (the process), ``type`` (technosphere or biosphere), ``name``,
+    exchanges : one row an exchange: ``activity`` (the process), ``type`` (technosphere, biosphere, or production, which
+        is passed over), ``name``,
         ``product``, ``location`` (of the process that delivers), ``unit``, ``amount``
     link, products : see :func:`premise`
     byproducts : "make" them beside the reference product, where they may be left over; or "drop" them, which claims
@@ -110,7 +113,7 @@ def from_inventory(
 
     Indicators: what comes from outside, each in its unit; emissions and resources that cause warming; "GHG", their sum
     in kg CO2e over 100 years (biogenic CO2 counts nothing, inputs from outside carry nothing). Raises ProblemError for
-    missing columns, NaN amounts, a production of zero, unknown products (with the nearest known one).
+    missing columns, NaN amounts, other types or units, a production of zero, unknown products (with the nearest one).
 
     >>> processes = pd.DataFrame({"activity": [0, 1], "name": ["press", "forge"], "product": ["sheet", "steel"],
     ...                           "location": "GLO", "unit": "kilogram", "production": [2.0, 1.0]})
@@ -195,9 +198,18 @@ def _exchanges(exchanges: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
         raise ProblemError(
             f"exchanges: {row['name']!r} in process {holder!r} is {float(amount[at])!r}, expected a finite number"
         )
+    _refuse_rows(mine, ~mine["type"].isin(TYPES), "type", f"expected {', '.join(TYPES)}")
+    warms = (mine["type"] == "biosphere") & mine["name"].isin(WARMING)
+    _refuse_rows(mine, warms & (mine["unit"] != "kilogram"), "unit", "expected kilogram of what warms")
     mine["column"] = column[mine["activity"]].to_numpy()
     mine["amount"] = amount / own["size"].to_numpy()[mine["column"]]
     return mine[mine["amount"] != 0]
+
+
+def _refuse_rows(flows: pd.DataFrame, wrong: Any, field: str, expected: str) -> None:
+    if np.any(wrong):
+        row = flows[np.asarray(wrong)].iloc[0]
+        raise ProblemError(f"exchanges: {row['name']!r} ({row['type']}) has {field} {row[field]!r}, {expected}")
 
 
 def _goods(own: pd.DataFrame, link: str) -> pd.DataFrame:
@@ -225,6 +237,9 @@ def _linked(flows: pd.DataFrame, own: pd.DataFrame, goods: pd.DataFrame, link: s
     handed in, a negative amount."""
     process = _lookup(own, _KEY)
     at = np.array([process.get(key, -1) for key in flows[_KEY].itertuples(index=False, name=None)], dtype=np.int64)
+    made_in = own["unit"].to_numpy(object)[at]
+    _refuse_rows(flows, (at >= 0) & (flows["unit"].to_numpy(object) != made_in), "unit",
+                 "but the process that delivers it counts in another; convert the amount")  # fmt: skip
     good = np.where(at >= 0, own["good"].to_numpy()[at], -1)
     if link == "product":
         made = _lookup(goods[~goods["alone"]], ["product", "unit", "treats"])
@@ -316,7 +331,7 @@ def _indicators(
     outside: pd.DataFrame, biosphere: pd.DataFrame, m: int
 ) -> tuple[tuple[np.ndarray, sp.csr_array], np.ndarray]:
     """Labels, uses (indicators x techniques) and units: warming emissions, their sum, and what comes from outside."""
-    warming = biosphere[biosphere["name"].isin(WARMING) & (biosphere["unit"] == "kilogram")]
+    warming = biosphere[biosphere["name"].isin(WARMING)]
     parts = [
         warming.assign(label=GHG, shown="kg CO2e", use=warming["amount"] * warming["name"].map(WARMING)),
         warming.assign(label=warming["name"], shown=warming["unit"], use=warming["amount"]),

@@ -63,15 +63,22 @@ def _unique(labels: list[str], legal: Callable[[str], str]) -> list[str]:
     wanted = [legal(label) for label in labels]
     taken = {name for name, label in zip(wanted, labels, strict=True) if name == label}  # unchanged names come first
     used: set[str] = set()
+    last: dict[str, int] = {}
     out = []
     for name, label in zip(wanted, labels, strict=True):
-        number, tried = 1, name
+        number = 1 if name == label and name not in used else last.get(name, 1)
+        tried = name if number == 1 else _numbered(name, number)
         while tried in used or (tried in taken and tried != label):
             number += 1
-            tried = f"{name[: LONGEST - 12]}_{number}"
+            tried = _numbered(name, number)
         used.add(tried)
+        last[name] = max(number, last.get(name, 1))
         out.append(tried)
     return out
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name[: LONGEST - 12]}_{number}"
 
 
 def mps_name(label: str) -> str:

@@ -8,9 +8,7 @@ industries; other rows of the use table are primary inputs, other columns final 
 from __future__ import annotations
 
 import gzip
-import io
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, ProblemError, need, suggest
+from ..errors import OptionError, ProblemError, suggest
 from .economy import Economy, Source
-from .forms.cells import Sheet, split_csv
+from .forms.cells import Sheet, read_workbook, split_csv
 from .labels import show_some
 from .sut import from_sut
 from .tables import TableReader
@@ -74,9 +72,10 @@ def read_supply_use(
     industries = [label for label in used.frame.columns if label in V.index]
     _check_match(used, made, V, products, industries)
     V = V.loc[industries, products]
-    other_rows = [label for label in used.frame.index if label not in set(products)]
-    other_columns = [label for label in used.frame.columns if label not in set(industries)]
-    about.setdefault("name", Path(str(use).rsplit(":", 1)[0]).stem)
+    own_rows, own_columns = set(products), set(industries)
+    other_rows = [label for label in used.frame.index if label not in own_rows]
+    other_columns = [label for label in used.frame.columns if label not in own_columns]
+    about.setdefault("name", Path(sources[0].path).stem)
     if used.names is not None and "product_names" not in about:
         about["product_names"] = used.names.loc[products].rename("name")
     eco = from_sut(
@@ -118,16 +117,10 @@ def _read(given: str | Path) -> tuple[_Table, list[Source]]:
 
 
 def _workbook_cells(reader: TableReader, file: Path, sheet: str | None) -> Sheet:
-    openpyxl = need("openpyxl", "workbooks (.xlsx)")
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(reader.bytes(file.name)), data_only=True, read_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise ProblemError(f"{file}: not a readable workbook ({error})") from error
-    if sheet is not None and sheet not in book.sheetnames:
-        raise ProblemError(f"{file}: there is no sheet {sheet!r}" + suggest(sheet, book.sheetnames))
-    page = book[sheet] if sheet is not None else book.worksheets[0]
-    rows = [list(row) for row in page.iter_rows(values_only=True)]
-    return Sheet(page.title, f"{file}: sheet {page.title}", rows, False)
+    pages = {page.name: page for page, _ in read_workbook(reader, file)}
+    if sheet is not None and sheet not in pages:
+        raise ProblemError(f"{file}: there is no sheet {sheet!r}" + suggest(sheet, list(pages)))
+    return pages[sheet] if sheet is not None else next(iter(pages.values()))
 
 
 def _csv_cells(reader: TableReader, file: Path) -> Sheet:
@@ -203,10 +196,8 @@ def _without_words(
 
 def _value(cells: Sheet, row: int, column: int) -> float:
     raw = cells.raw(row, column)
-    if raw is None or (isinstance(raw, str) and raw.casefold() in NOTHING):
+    if not cells.filled(row, column) or (isinstance(raw, str) and raw.casefold() in NOTHING):
         return 0.0
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
     return cells.number(row, column, "an amount, or nothing")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.atomic import new_file, new_folder
+from ..data.atomic import new_file, new_folder, refuse_foreign
 from ..data.forms.sheets_writer import csv_bytes
 from ..data.workbook import Rows, write_workbook
 from ..errors import OptionError, ProblemError, need, suggest
@@ -119,11 +119,7 @@ def export(result: PlanResult, path: str | Path, format: str | None = None, *, o
     if target.exists() and not overwrite:
         raise ProblemError(f"{target}: exists already; name another, or say that it may be replaced")
     if kind in ("csv", "parquet"):
-        ours = {f"{name}.{kind}" for name in tables_of(result)}
-        if target.exists() and not target.is_dir():
-            raise ProblemError(f"{target}: is a file, and tables of format {kind!r} are a folder; name another")
-        if target.is_dir() and any(entry.name not in ours for entry in target.iterdir()):
-            raise ProblemError(f"{target}: holds more than exported tables and is not replaced")
+        refuse_foreign(target, {f"{name}.{kind}" for name in tables_of(result)}, f"exported tables ({kind})")
     writers: dict[str, Callable[[PlanResult, Path], None]] = {
         "csv": _write_csv,
         "parquet": _write_parquet,

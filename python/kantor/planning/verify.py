@@ -15,8 +15,8 @@ What is done, in order; every failure is a reason:
 A plan that does not exist is confirmed by prices and rents at which the demand is worth more than all that limits it;
 one that nothing limits, by an activity that can be added to any plan without end.
 
-Nothing in the raw input tells how the answer was found: method, why, backend, iterations, seconds, notes, the way to the
-vertex, the limits given to the solver and its two residuals are protected by the digest alone.
+Nothing in the raw input tells how the answer was found: method, why, backend, iterations, seconds, notes, the way to
+the vertex, the limits given to the solver and its two residuals are protected by the digest alone.
 
 Steps 4 and 5 use extended precision with rounding guards, so a confirmed bound is a fact about the numbers on disk.
 Imports: NumPy, SciPy, pandas, the readers of kantor.data and the grammar of scenario files.
@@ -107,11 +107,11 @@ def verify_plan(folder: str | Path) -> PlanVerification:
     try:
         reasons += _wrong_files(place, record)
         tables = {name.removesuffix(".parquet"): read_table(place, name) for name in TABLES}
-        economy, scenario = _raw_input(place, record)
+        economy, scenario = raw_input(place, record)
         statement = restate(record, economy, scenario, tables)
         reasons += [
             *statement.reasons,
-            *_changed_inputs(place, economy, scenario, record),
+            *changed_inputs(place, economy, scenario, record),
             *wrong_words(record, economy, scenario),
             *wrong_status(record),
             *wrong_columns(economy, statement, tables),
@@ -146,14 +146,15 @@ def _wrong_files(folder: Path, record: dict[str, Any]) -> Iterator[str]:
             yield f"{name} was changed: its SHA-256 does not match"
 
 
-def _raw_input(folder: Path, record: dict[str, Any]) -> tuple[Economy, Scenario | None]:
+def raw_input(folder: Path, record: dict[str, Any]) -> tuple[Economy, Scenario | None]:
+    """The economy read again from the raw files, and the scenario, None for a plan made in Python."""
     if record["scenario"] is None:
         return load_economy(folder / INPUT), None
     scenario = parse_scenario(record["scenario"]["text"], Path(record["scenario"]["path"]))
     return scenario.economy(), scenario
 
 
-def _changed_inputs(folder: Path, economy: Economy, scenario: Scenario | None, record: dict[str, Any]) -> Iterator[str]:
+def changed_inputs(folder: Path, economy: Economy, scenario: Scenario | None, record: dict[str, Any]) -> Iterator[str]:
     """Every raw file read now must be the one that was read then; folders may have moved, names and content not."""
     if scenario is None:  # input/ is part of the folder, whose files are hashed already, and names its own sources
         own = [source for source in economy.sources if not Path(source.path).is_relative_to((folder / INPUT).resolve())]

@@ -20,8 +20,8 @@ TEXT, WORKBOOK = (".txt",), (".xlsx", ".xlsm")
 def is_form(path: Path) -> bool:
     """Whether ``path`` is an economy in one of the forms of this package, by its name (a folder: by its files)."""
     if path.is_dir():
-        described = any((path / name).is_file() for name in ("economy.toml", "economy.json"))
-        return not described and any((path / f"{name}.csv").is_file() for name in ("techniques", "outputs"))
+        files = {entry.name.casefold() for entry in path.iterdir()}
+        return not files & {"economy.toml", "economy.json"} and bool(files & {"techniques.csv", "outputs.csv"})
     return path.suffix.lower() in TEXT + WORKBOOK
 
 
@@ -89,7 +89,11 @@ def write_economy(eco: Economy, path: str | Path, *, overwrite: bool = False) ->
         with new_file(target) as stream:
             stream.write(written(statements).encode("utf-8"))
     else:
+        from ..atomic import refuse_foreign
+        from .sheets import COLUMNS
         from .sheets_writer import write_sheets
 
+        if target.suffix.lower() not in WORKBOOK:
+            refuse_foreign(target, {*(f"{name}.csv" for name in COLUMNS), "README.txt"}, "the tables of an economy")
         write_sheets(statements, target)
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from ...errors import ProblemError, suggest
 from ..economy import Economy
 from ..labels import as_index, show
 from ..notes import negative_demand, negative_inputs
-from .statements import Label, Named, Statements, Technique, Term
+from ..sparse_table import SparseTable
+from .statements import Bound, Label, Named, Statements, Technique, Term
 
 
 def build(said: Statements) -> Economy:
@@ -20,11 +22,15 @@ def build(said: Statements) -> Economy:
     goods, factors = _Names(said.goods, "good"), _Names(said.factors, "factor")
     _check_apart(goods, factors)
     _add_made_goods(said, goods, factors)
+    aliases = _aliases(factors, goods)
+    said = replace(said, limits=[_under_its_label(bound, aliases) for bound in said.limits])
     units = _units(said, goods, factors)
     if not said.techniques:
         raise ProblemError(f"{said.where}: no technique; write what is made from what")
     techniques = _labels([t.label for t in said.techniques], [t.place for t in said.techniques], "technique")
     products = _labels(list(goods.at), [n.place for n in goods.named.values()], "good")
+    if said.levels is not None:
+        techniques, products = (_with_levels(index, said) for index in (techniques, products))
     tables = _tables(said, goods, factors)
     made = np.asarray(tables["output"].sum(axis=1)).ravel() > 0
     demand = _demand(said, goods, factors, products, made)
@@ -47,18 +53,18 @@ def build(said: Statements) -> Economy:
         techniques=techniques,
         output_coefficients=tables["output"],
         input_coefficients=tables["input"],
-        intensities=pd.DataFrame(tables["use"].toarray(), names, techniques),
+        intensities=SparseTable(names, techniques, tables["use"]),
         final_demand=demand,
         activity=pd.Series([t.activity or 0.0 for t in said.techniques], techniques),
         capacities=pd.Series([np.inf if t.capacity is None else t.capacity for t in said.techniques], techniques),
         limits=_limits(said, factors, goods),
         unit=_shared([units.get(label, "") for label in goods.at], products),
         indicator_units=pd.Series([units.get(label, "") for label in factors.at], names, dtype=object),
-        aliases=_aliases(factors, goods),
+        aliases=aliases,
         product_names=_titles(goods, products),
         reference_use=pd.Series(bases, names, dtype=np.float64) if bases and bases[0] is not None else None,
         licence=said.licence,
-        notes=notes,
+        notes=list(dict.fromkeys(notes)),
     )
 
 
@@ -227,9 +233,8 @@ def _demand(
 def _limits(said: Statements, factors: _Names, goods: _Names) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     places: dict[tuple[str, str], str] = {}
-    aliases = {alias: label for label, named in factors.named.items() for alias in named.also}
     for bound in said.limits:
-        label = aliases.get(show(bound.term.label), bound.term.label)
+        label = bound.term.label
         if label not in factors.at:
             good = "; it is a good: limit its techniques by capacities" if label in goods.at else ""
             raise ProblemError(
@@ -249,6 +254,11 @@ def _limits(said: Statements, factors: _Names, goods: _Names) -> dict[str, tuple
                 f"{bound.term.place}: {name!r} is to be at least {found[name][0]!r} and at most {found[name][1]!r}"
             )
     return found
+
+
+def _under_its_label(bound: Bound, aliases: dict[str, str]) -> Bound:
+    label = aliases.get(show(bound.term.label), bound.term.label)
+    return replace(bound, term=replace(bound.term, label=label))
 
 
 def _aliases(factors: _Names, goods: _Names) -> dict[str, str]:
@@ -273,6 +283,15 @@ def _labels(labels: list[Label], places: list[str], what: str) -> pd.Index:
                 "write all of them with the same number"
             )
     return as_index(labels, f"{what}s")
+
+
+def _with_levels(index: pd.Index, said: Statements) -> pd.Index:
+    assert said.levels is not None
+    if index.nlevels != len(said.levels):
+        raise ProblemError(
+            f"{said.where}: the levels are called {' / '.join(said.levels)}, but {show(index[0])!r} has {index.nlevels}"
+        )
+    return index.set_names(list(said.levels))
 
 
 def _shared(units: list[str], products: pd.Index) -> str | pd.Series:

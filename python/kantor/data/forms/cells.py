@@ -84,6 +84,10 @@ class Sheet:
                 "in a spreadsheet program, or write the value"
             )
 
+    def filled(self, row: int, column: int) -> bool:
+        """Whether the cell holds a value, or a formula without one."""
+        return self.raw(row, column) is not None or (row, column) in self.formulas
+
     def raw(self, row: int, column: int) -> Any:
         """The value of a cell; None for an empty one."""
         cells = self.rows[row]
@@ -108,8 +112,21 @@ def letters(column: int) -> str:
 
 def sheets_of_workbook(path: Path) -> tuple[list[Sheet], list[Source]]:
     """All sheets of a workbook; merged cells are refused, for nobody can say which of them holds the value."""
-    openpyxl = need("openpyxl", "workbooks (.xlsx)")
     reader = TableReader(path.parent)
+    found = []
+    for sheet, merged in read_workbook(reader, path):
+        if sheet.name.startswith("_") or sheet.name.casefold() == "read me":
+            continue
+        if merged:
+            raise ProblemError(f"{sheet.where}, cells {merged[0]} are merged; unmerge them and fill in every cell")
+        found.append(sheet)
+    return found, reader.sources
+
+
+def read_workbook(reader: TableReader, path: Path) -> list[tuple[Sheet, list[str]]]:
+    """Every sheet of a workbook, and its ranges of merged cells; formulas count as filled even if nobody has
+    computed them."""
+    openpyxl = need("openpyxl", "workbooks (.xlsx)")
     content = reader.bytes(path.name)
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
@@ -118,21 +135,16 @@ def sheets_of_workbook(path: Path) -> tuple[list[Sheet], list[Source]]:
         raise ProblemError(f"{path}: not a readable workbook ({error})") from error
     found = []
     for page in book.worksheets:
-        where = f"{path}: sheet {page.title}"
-        if page.title.startswith("_") or page.title.casefold() == "read me":
-            continue
-        if page.merged_cells.ranges:
-            merged = str(sorted(page.merged_cells.ranges, key=str)[0])
-            raise ProblemError(f"{where}, cells {merged} are merged; unmerge them and fill in every cell")
-        rows = [list(row) for row in page.iter_rows(values_only=True)]
+        rows = [_floats(list(row)) for row in page.iter_rows(values_only=True)]
         formulas = {
             (cell.row - 1, cell.column - 1): str(cell.value)
             for row in written[page.title].iter_rows()
             for cell in row
             if cell.data_type == "f"
         }
-        found.append(Sheet(page.title, where, [_floats(row) for row in rows], False, formulas))
-    return found, reader.sources
+        sheet = Sheet(page.title, f"{path}: sheet {page.title}", rows, False, formulas)
+        found.append((sheet, sorted(str(cells) for cells in page.merged_cells.ranges)))
+    return found
 
 
 def _floats(row: list[Any]) -> list[Any]:
@@ -157,12 +169,13 @@ def csv_rows(reader: TableReader, name: str) -> list[list[Any]]:
         text = reader.bytes(name).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ProblemError(f"{path}: not a text in UTF-8 ({error.reason}); save it as CSV UTF-8") from error
-    return split_csv(text, path)
+    return split_csv(text, path, lines=1)
 
 
-def split_csv(text: str, path: Path) -> list[list[Any]]:
-    """The cells of a text, whose separator is the one that its first lines hold most of."""
-    head = "\n".join(text.split("\n", 10)[:10])
+def split_csv(text: str, path: Path, lines: int = 10) -> list[list[Any]]:
+    """The cells of a text, whose separator is the one that its first ``lines`` hold most of: one where headings come
+    first, more where titles may."""
+    head = "\n".join(text.split("\n", lines)[:lines])
     separator = max(",;\t", key=head.count)
     try:
         return [list(row) for row in csv.reader(io.StringIO(text), delimiter=separator, strict=True)]

@@ -18,13 +18,15 @@ def collect(eco: Economy) -> Statements:
     """The statements of an economy; ProblemError naming what they cannot hold and what to do."""
     _check_plain(eco)
     products, techniques = _labels(eco.products, "product"), _labels(eco.techniques, "technique")
-    indicators = [_text(label, "indicator") for label in eco.intensities.index]
+    indicators = [_text(label, "indicator") for label in eco.indicators]
     clash = set(map(show, products)) & set(indicators)
     if clash:
         raise ProblemError(f"{eco.name!r}: {min(clash)!r} is a product and an indicator; rename one of them")
     units = [eco.unit] * len(products) if isinstance(eco.unit, str) else [str(unit) for unit in eco.unit]
     titles: list[Any] = [None] * len(products) if eco.product_names is None else list(eco.product_names)
     said = Statements("", eco.name, eco.year, eco.licence, list(eco.notes))
+    if eco.products.nlevels > 1 and any(name is not None for name in eco.products.names):
+        said.levels = tuple(_text(name, "name of a level") for name in eco.products.names)
     said.goods = [
         Named(label, unit or None, "", None if title is None or title == show(label) else str(title))
         for label, unit, title in zip(products, units, titles, strict=True)
@@ -52,24 +54,29 @@ def _check_plain(eco: Economy) -> None:
         raise ProblemError(
             f"{eco.name!r}: its demand belongs to a technology, which this form cannot say; save_economy can"
         )
+    if eco.products.nlevels > 1 and list(eco.products.names) != list(eco.techniques.names):
+        raise ProblemError(
+            f"{eco.name!r}: the levels of its products are called {list(eco.products.names)}, those of its techniques "
+            f"{list(eco.techniques.names)}; the form has one list of names for both, call them alike"
+        )
     if eco.expansion is not None:
         raise ProblemError(f"{eco.name!r}: an expanded economy remembers its sectors; save_economy writes that")
 
 
 def _techniques(eco: Economy, products: list[Label], labels: list[Label], indicators: list[str]) -> list[Technique]:
     made, used = sp.csc_array(eco.output_coefficients), sp.csc_array(eco.input_coefficients)
-    needs, x = eco.intensities.to_numpy(), eco.activity.to_numpy()
+    needs, x = sp.csc_array(eco.intensity_matrix), eco.activity.to_numpy()
     assert eco.capacities is not None  # the economy fills them in
     bounds = eco.capacities.to_numpy()
     out = []
     for j, label in enumerate(labels):
         one = Technique(label, "")
-        for terms, table in ((one.inputs, used), (one.outputs, made)):
+        for terms, table, rows in ((one.inputs, used, products), (one.outputs, made, products),
+                                   (one.inputs, needs, indicators)):  # fmt: skip
             for k in range(table.indptr[j], table.indptr[j + 1]):
-                terms.append(_term(products[table.indices[k]], table.data[k]))
+                terms.append(_term(rows[table.indices[k]], table.data[k]))
         if not one.outputs:
             raise ProblemError(f"{eco.name!r}: technique {show(label)!r} makes nothing; leave it out before writing")
-        one.inputs += [_term(indicators[k], needs[k, j]) for k in np.flatnonzero(needs[:, j]).tolist()]
         one.capacity = float(bounds[j]) if np.isfinite(bounds[j]) else None
         one.activity = float(x[j]) if x[j] else None
         out.append(one)

@@ -3,7 +3,7 @@
 =========== ==================================================================================================
 sheet       columns (those in parentheses may be left out)
 =========== ==================================================================================================
-economy     key, value: name, year, licence, note                                            (the sheet may lack)
+economy     key, value: name, year, licence, levels, note                                    (the sheet may lack)
 goods       good (unit, name)
 factors     factor (unit, kind: factor or emission, also: other names with ; between them, base)
 techniques  technique (activity)
@@ -44,7 +44,7 @@ COLUMNS: dict[str, tuple[str | None, ...]] = {
     "limits": ("factor", "at_least", "at_most", None, "unit"),
 }
 NEEDED = ("goods", "techniques", "outputs")
-_KEYS = ("name", "year", "licence", "note")
+_KEYS = ("name", "year", "licence", "levels", "note")
 SEPARATOR = " / "
 
 
@@ -84,7 +84,7 @@ class _Table:
             raise ProblemError(f"{sheet.where}: empty, expected headings in its first row: {', '.join(_known(name))}")
         self.at: dict[str, int] = {}
         for column in range(max(len(row) for row in sheet.rows)):
-            if sheet.raw(0, column) is None:
+            if not sheet.filled(0, column):
                 self._no_values_below(column)
                 continue
             heading = sheet.text(0, column, "a heading").casefold()
@@ -100,22 +100,17 @@ class _Table:
                 found = ", ".join(self.at)
                 raise ProblemError(f"{sheet.where}: the heading {needed!r} is missing in row 1; found {found}")
         self.rows = [
-            row
-            for row in range(1, len(sheet.rows))
-            if any(sheet.raw(row, c) is not None for c in range(len(sheet.rows[row])))
+            row for row in range(1, len(sheet.rows)) if any(sheet.filled(row, c) for c in range(len(sheet.rows[row])))
         ]
 
     def _no_values_below(self, column: int) -> None:
         for row in range(1, len(self.sheet.rows)):
-            if self.sheet.raw(row, column) is not None:
+            if self.sheet.filled(row, column):
                 raise ProblemError(f"{self.sheet.place(row, column)}: a value in a column without heading")
 
     def filled(self, row: int, heading: str) -> bool:
         """Whether the cell holds a value (or a formula)."""
-        if heading not in self.at:
-            return False
-        column = self.at[heading]
-        return self.sheet.raw(row, column) is not None or (row, column) in self.sheet.formulas
+        return heading in self.at and self.sheet.filled(row, self.at[heading])
 
     def text(self, row: int, heading: str, what: str) -> str:
         return self.sheet.text(row, self.at[heading], what)
@@ -167,11 +162,16 @@ class _Reader:
         key = t.text(row, "key", "a key").casefold()
         if key not in _KEYS:
             raise ProblemError(f"{t.place(row, 'key')}: unknown key {key!r}{suggest(key, _KEYS)}")
+        if key != "note" and getattr(self.said, key) not in (None, ""):
+            raise ProblemError(f"{t.place(row, 'key')}: {key!r} is given twice, first as {getattr(self.said, key)!r}")
         if key == "year":
             year = t.number(row, "value", "a year")
             if year != int(year):
                 raise ProblemError(f"{t.place(row, 'value')}: the year is {year!r}, expected a whole number")
             self.said.year = int(year)
+        elif key == "levels":
+            names = t.label(row, "value")
+            self.said.levels = names if isinstance(names, tuple) else (names,)
         elif key == "note":
             self.said.notes.append(t.text(row, "value", "a note"))
         else:

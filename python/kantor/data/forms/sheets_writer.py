@@ -11,7 +11,7 @@ from ...errors import ProblemError
 from ..atomic import new_folder
 from ..workbook import Rows, write_workbook
 from .sheets import COLUMNS, SEPARATOR
-from .statements import TARGET, Label, Statements, Term
+from .statements import TARGET, Label, Named, Statements, Term
 from .text_writer import number
 
 
@@ -42,6 +42,7 @@ def rows_of(said: Statements) -> dict[str, Rows]:
     about: Rows = [["name", said.name]] if said.name else []
     about += [["year", float(said.year)]] if said.year is not None else []
     about += [["licence", said.licence]] if said.licence else []
+    about += [["levels", _name(said.levels)]] if said.levels is not None else []
     about += [["note", note] for note in said.notes]
     limits: dict[Label, list[Any]] = {}
     for bound in said.limits:
@@ -51,8 +52,7 @@ def rows_of(said: Statements) -> dict[str, Rows]:
         "economy": about,
         "goods": [[_name(n.label), n.unit, n.title] for n in said.goods],
         "factors": [
-            [_name(n.label), n.unit, "emission" if n.emission else "factor", "; ".join(n.also) or None, n.base]
-            for n in said.factors
+            [_name(n.label), n.unit, "emission" if n.emission else "factor", _others(n), n.base] for n in said.factors
         ],
         "techniques": [[_name(t.label), t.activity] for t in said.techniques],
         "inputs": [[_name(t.label), *_flow(term)] for t in said.techniques for term in t.inputs],
@@ -65,6 +65,13 @@ def rows_of(said: Statements) -> dict[str, Rows]:
 
 def _flow(term: Term) -> list[Any]:
     return [_name(term.label), term.amount, term.unit]
+
+
+def _others(named: Named) -> str | None:
+    for also in named.also:
+        if ";" in also:
+            raise ProblemError(f"{also!r}: ';' separates other names in a sheet; rename it or write a text (.txt)")
+    return "; ".join(named.also) or None
 
 
 def _headings(name: str) -> list[Any]:

@@ -70,6 +70,7 @@ class Statements:
     techniques: list[Technique] = field(default_factory=list)
     targets: list[tuple[Label, Term]] = field(default_factory=list)  # (category, amount)
     limits: list[Bound] = field(default_factory=list)
+    levels: tuple[str, ...] | None = None  # names of the levels of goods and techniques
 
 
 # The category of targets that name none.

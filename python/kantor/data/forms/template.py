@@ -32,7 +32,7 @@ limit CO2 <= 40
 """
 
 _MEANING = {
-    "economy": "name, year, licence and notes of the economy",
+    "economy": "name, year, licence, names of levels and notes of the economy",
     "goods": "what is made and used; one unit for each good",
     "factors": "what no technique makes: labour, land, fuels from abroad; and emissions (kind = emission)",
     "techniques": "ways of making goods; activity is that of the base year, if known",

@@ -15,7 +15,7 @@
 
 Grammar (``{}`` any number of times, ``[]`` perhaps; a unit stands in brackets)::
 
-    economy NAME | year NUMBER | licence TEXT | note TEXT
+    economy NAME | year NUMBER | licence TEXT | note TEXT | levels NAME
     good NAME [UNIT] [TEXT]
     factor NAME [UNIT] {, also NAME} {, base NUMBER}          emission likewise
     technique NAME: [TERM {+ TERM}] -> TERM {+ TERM} {, capacity NUMBER} {, activity NUMBER}
@@ -101,6 +101,7 @@ class _Line:
             "year": self.year,
             "licence": self.licence,
             "note": self.note,
+            "levels": self.levels,
             "good": self.good,
             "factor": self.factor,
             "emission": self.factor,
@@ -122,13 +123,24 @@ class _Line:
         name = self.name("the name of the economy")
         self.said.name = name if isinstance(name, str) else " / ".join(name)
 
+    def _once(self, first: Token, said: object) -> None:
+        if said is not None:
+            raise ProblemError(f"{self.place(first)}: {first.text!r} is given twice, first as {said!r}")
+
     def year(self, first: Token) -> None:
         value = self.number("a year")
         if value != int(value):
             raise ProblemError(f"{self.place(first)}: the year is {value!r}, expected a whole number")
+        self._once(first, self.said.year)
         self.said.year = int(value)
 
+    def levels(self, first: Token) -> None:
+        self._once(first, self.said.levels)
+        names = self.name("the names of the levels, as region / sector")
+        self.said.levels = names if isinstance(names, tuple) else (names,)
+
     def licence(self, first: Token) -> None:
+        self._once(first, self.said.licence or None)
         self.said.licence = self.quoted("the licence in quotation marks")
 
     def note(self, first: Token) -> None:
@@ -153,6 +165,8 @@ class _Line:
                 other = self.name("another name")
                 also.append(other if isinstance(other, str) else " / ".join(other))
             else:
+                if base is not None:
+                    raise self.fail("one base only")
                 base = self.number("the use of the base year")
         self.said.factors.append(Named(label, unit, place, None, first.text == "emission", tuple(also), base))
 

@@ -15,6 +15,7 @@ def written(said: Statements) -> str:
     lines = [f"economy {quoted(said.name)}"] if said.name else []
     lines += [f"year {said.year}"] if said.year is not None else []
     lines += [f"licence {quoted(said.licence)}"] if said.licence else []
+    lines += [f"levels {name(said.levels)}"] if said.levels is not None else []
     lines += [f"note {quoted(note)}" for note in said.notes]
     lines += ["", *(_factor(named) for named in said.factors)] if said.factors else []
     lines += ["", *(_good(named) for named in said.goods)] if said.goods else []
@@ -41,7 +42,9 @@ def name(label: Label) -> str:
 
 def quoted(text: str) -> str:
     """A text in quotation marks on one line."""
-    inside = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    inside = (
+        text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    )
     return f'"{inside}"'
 
 

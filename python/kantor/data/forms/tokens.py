@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def statements(text: str, where: str) -> list[list[Token]]:
     """The tokens of every statement: a line, with the lines after it that begin with a blank; ``#`` begins a
     comment."""
     found: list[list[Token]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         tokens = _cut(line, number, where)
         if not tokens:
             continue
