@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from kantor.data.datasets import data_folder
 from kantor.errors import OptionError, ProblemError
+from kantor.solvers import polishing
 from kantor.solvers.lp import solve_lp
 from kantor.solvers.mps import read_mps
 from kantor.solvers.options import PdhgOptions
@@ -68,26 +69,26 @@ def test_either_side_is_made_feasible_and_the_pair_is_judged():
         found = solve_lp(program, 1e-9, method="pdhg", warm_start=(x, y), presolve=False)
         return found.x, found.y, found.info.iterations
 
-    polishing = Polishing(lp, 1e-4, lambda x, y: (x, y), feasible, lambda x, y: residuals(lp, x, y))
+    tried = Polishing(lp, 1e-4, lambda x, y: (x, y), feasible, lambda x, y: residuals(lp, x, y))
     before = residuals(lp, near_x, near_y)
     assert before.primal > 1e-4
-    found = polishing.polish(near_x, near_y, 8_000)
+    found = tried.polish(near_x, near_y, 8_000)
     assert asked[0] == (False, 1_000)
-    assert polishing.iterations > 0
-    assert polishing.not_before == 16_000
+    assert tried.iterations > 0
+    assert tried.not_before == 16_000
     after = residuals(lp, *found)
     assert after.within(1e-4)
     # Far from the optimum both sides can be made feasible too, but the gap says no.
-    assert polishing.polish(np.zeros(lp.shape[1]), near_y, 8_000) is None
+    assert tried.polish(np.zeros(lp.shape[1]), near_y, 8_000) is None
 
 
 def test_polishing_is_tried_only_when_the_gap_is_closed():
     lp = transport()
     here = residuals(lp, np.zeros(lp.shape[1]), np.zeros(lp.shape[0]))
-    polishing = Polishing(lp, 1e-6, lambda x, y: (x, y), None, None)
-    assert not polishing.worth_trying(replace(here, gap=1e-6), 10_000)
-    assert polishing.worth_trying(replace(here, gap=1e-8), 10_000)
-    assert not polishing.worth_trying(replace(here, gap=1e-8), 100)
+    tried = Polishing(lp, 1e-6, lambda x, y: (x, y), None, None)
+    assert not tried.worth_trying(replace(here, gap=1e-6), 10_000)
+    assert tried.worth_trying(replace(here, gap=1e-8), 10_000)
+    assert not tried.worth_trying(replace(here, gap=1e-8), 100)
 
 
 def test_polishing_ends_a_solve_that_lacks_only_feasibility():
@@ -171,12 +172,31 @@ def test_a_correction_that_makes_it_worse_is_thrown_away():
     np.testing.assert_array_equal(y, found.y)
 
 
-def test_limits_hold_inside_refinement_and_polishing():
+def test_limits_hold_inside_refinement():
     lp = transport()
-    for options in (PdhgOptions(refine=True), PdhgOptions()):
-        limited = solve_lp(lp, 1e-13, method="pdhg", presolve=False, options=options, iteration_limit=700)
-        assert limited.info.iterations <= 700
-        assert verify_lp(lp, limited).ok
+    limited = solve_lp(lp, 1e-13, method="pdhg", presolve=False, options=PdhgOptions(refine=True), iteration_limit=700)
+    assert limited.info.iterations <= 700
+    assert verify_lp(lp, limited).ok
+
+
+@pytest.mark.parametrize("limit", [1_700, 1_900, 2_300])
+def test_the_limit_is_on_the_iterations_of_polishing_too(monkeypatch, limit):
+    """Polishing begins at 1,600 and takes up to 200 for either side; the loop goes on with what is left."""
+    spent, honest = [], Polishing.polish
+    monkeypatch.setattr(polishing, "_CLOSED", 1e14)
+
+    def polish(self, *args):
+        honest(self, *args)
+        spent.append(self.iterations)
+
+    monkeypatch.setattr(Polishing, "polish", polish)
+    lp = transport()
+    options = PdhgOptions(refine=False)
+    limited = solve_lp(lp, 1e-13, method="pdhg", presolve=False, iteration_limit=limit, options=options)
+    assert spent[0] > 0
+    assert limited.status is Status.ITERATION_LIMIT
+    assert limited.info.iterations == limit
+    assert verify_lp(lp, limited).ok
 
 
 def test_options_are_checked():

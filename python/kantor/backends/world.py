@@ -57,7 +57,7 @@ class World:
         found = np.empty((self.size, flat.size))
         self.comm.Allgather(flat, found)
         if found[:, -1].any():
-            self._asked, self._interrupted = False, time.monotonic()
+            self.heard()
             raise KeyboardInterrupt
         return found[:, :-1].reshape(self.size, *np.shape(values))
 
@@ -77,6 +77,15 @@ class World:
         """Interrupt all ranks at their next common step; a signal handler."""
         if time.monotonic() - self._interrupted > _ONE_REQUEST_SECONDS:
             self._asked = True
+
+    @property
+    def asked(self) -> bool:
+        """Whether this rank was asked to stop and the others do not know yet."""
+        return self._asked
+
+    def heard(self) -> None:
+        """The ranks know of the request to stop: it is not raised again."""
+        self._asked, self._interrupted = False, time.monotonic()
 
     def agree(self, error: BaseException | None) -> None:
         """Raise on every rank if one of them has an error: its own, or that of the first rank that has one."""
@@ -104,6 +113,7 @@ class World:
 
 
 _active: World | None = None
+_outside: World | None = None  # the ranks that wait while the first one runs something for all
 
 
 def active() -> World | None:
@@ -126,6 +136,11 @@ def anywhere(flag: bool) -> bool:
     return flag if _active is None else bool(_active.gather(np.array([float(flag)])).any())
 
 
+def asked_to_stop() -> bool:
+    """Whether the rank that runs something for all was asked to stop; on one process a signal raises by itself."""
+    return _outside is not None and _outside.asked
+
+
 def once(function: Callable[..., T]) -> Callable[..., T]:
     """Decorates a function that one rank runs for all: rank 0 calls it, everybody gets its result or its exception.
 
@@ -134,20 +149,22 @@ def once(function: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(function)
     def run(*args: Any, **options: Any) -> T:
-        global _active
+        global _active, _outside
         world = _active
         if world is None:
             return function(*args, **options)
         result, error = None, None
         if world.rank == 0:
-            _active = None  # what it calls in turn is not collective
+            _active, _outside = None, world  # what it calls in turn is not collective
             try:
                 result = function(*args, **options)
-            except Exception as raised:
+            except (Exception, KeyboardInterrupt) as raised:
                 error = raised
             finally:
-                _active = world
+                _active, _outside = world, None
         result, error = world.comm.bcast((result, error))
+        if isinstance(error, KeyboardInterrupt):
+            world.heard()
         if error is not None:
             raise error
         return cast(T, result)

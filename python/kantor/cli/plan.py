@@ -90,7 +90,10 @@ def plan(
         diagnosis: list[str] = []
         if code is Exit.INFEASIBLE:
             step.begin("looking for the cause")
-            diagnosis = problem.diagnose(options["tolerance"]).lines
+            try:
+                diagnosis = problem.diagnose(options["tolerance"]).lines
+            except KeyboardInterrupt:  # that there is no plan is proved all the same, and written
+                diagnosis, code = ["interrupted while looking for the cause"], Exit.INTERRUPTED
         step.begin(f"writing {out}")
         written = _write(result, out, report)
     _say_result(result, written, diagnosis, as_json=as_json, quiet=quiet)

@@ -101,10 +101,10 @@ def productivity(eco: Economy, tolerance: float = 1e-6) -> RadiusBounds:
 
 def _leontief(eco: Economy, own: np.ndarray, y: np.ndarray) -> pd.Series:
     from ..solvers.leontief import solve_leontief
-    from ..solvers.solution import Status
+    from ..solvers.solution import Status, uninterrupted
 
     square = eco.input_coefficients if eco.is_square else sp.csr_array(eco.input_coefficients[:, own])
-    solution = solve_leontief(square, y, tolerance=1e-12, error_bound=False)
+    solution = uninterrupted(solve_leontief(square, y, tolerance=1e-12, error_bound=False))
     if solution.status is not Status.OPTIMAL:
         raise ProblemError(
             f"base plan: the Leontief system of {eco.name!r} was not solved ({solution.status.value}); "

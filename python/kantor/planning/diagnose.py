@@ -27,7 +27,7 @@ from ..solvers.dispatch import solve_program
 from ..solvers.leontief import values
 from ..solvers.program import PlanningProgram
 from ..solvers.program_solution import ProgramSolution
-from ..solvers.solution import Status
+from ..solvers.solution import Status, uninterrupted
 from .advice import in_words, way_out
 from .relax import (
     Element,
@@ -97,7 +97,7 @@ def diagnose(plan: Plan, tolerance: float = 1e-6, weights: Mapping[Any, float] |
     program = plan.compile()
     every = elements(plan, program)
     weight = weights_of(weights, every)
-    solution = solve_program(program, tolerance=tolerance)
+    solution = uninterrupted(solve_program(program, tolerance=tolerance))
     nothing = pd.DataFrame(columns=["kind", "name", "value", "share", "amount"])
     if solution.status is Status.DUAL_INFEASIBLE:
         return Diagnosis(solution.status, nothing, lines=_unlimited(plan))
@@ -176,7 +176,7 @@ def _deliverable(program: PlanningProgram, tolerance: float) -> float | None:
     if program.kind != "use" or not (program.targets > 0).any():
         return None
     scaled = replace(program, kind="scale", cost=np.zeros(len(program.cost)))
-    solution = solve_program(scaled, tolerance=tolerance)
+    solution = uninterrupted(solve_program(scaled, tolerance=tolerance))
     return float(solution.objective) if solution.status is Status.OPTIMAL else None
 
 

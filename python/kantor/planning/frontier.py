@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
-from ..solvers.solution import Status
+from ..solvers.solution import Status, uninterrupted
 from .combined import Held, Lexicographic
 from .objectives import Objective, Utility
 
@@ -39,7 +39,8 @@ def frontier(
     -------
     DataFrame with a row for each point: for each objective ``"1 harmony"``, ``"2 minimise-use"``, ... its value (the
     first: achieved; others: the level held), ``lower_bound`` and ``upper_bound`` on the first, ``gap``, ``status``,
-    ``price`` of each level (gain of the first per unit by which the level gives way) and ``plan``, the result.
+    ``price`` of each level (gain of the first per unit by which the level gives way) and ``plan``, the result. Ctrl-C
+    ends the table with the point it fell on.
 
     Raises OptionError for fewer than two or more than three objectives, or too few points.
     """
@@ -69,6 +70,8 @@ def frontier(
             [result.objective, *level, *prices, result.lower_bound, result.upper_bound, result.gap,
              result.status.value, result]
         )  # fmt: skip
+        if result.status is Status.INTERRUPTED:
+            break
     columns = [*names, *(f"price of {name}" for name in names[1:]), "lower_bound", "upper_bound", "gap", "status"]
     return pd.DataFrame(rows, columns=[*columns, "plan"])
 
@@ -87,5 +90,5 @@ def _solved(plan: Plan, objective: Objective, tolerance: float) -> PlanResult:
     from .plan import Plan
 
     result = Plan(**plan.asked | {"held": ()}, objective=objective, name=plan.name).solve(tolerance)
-    result.raise_for_status()
+    uninterrupted(result).raise_for_status()
     return result

@@ -289,7 +289,10 @@ class Plan:
         corner = None
         if vertex:
             left = None if time_limit_s is None else time_limit_s - (now() - started)
-            solution, corner = at_vertex(program, solution, backend, left)
+            try:
+                solution, corner = at_vertex(program, solution, backend, left)
+            except KeyboardInterrupt:  # the plan itself is there
+                solution.info.notes.append("vertex: interrupted before one was found")
             solution.info.seconds["vertex"] = now() - compiled - solution.info.seconds["total"]
         solution.info.why = in_labels(solution.info.why, self)
         solution.info.notes = [in_labels(note, self) for note in solution.info.notes]

@@ -25,7 +25,7 @@ from ..solvers.dispatch import solve_program
 from ..solvers.problem import FloatArray
 from ..solvers.program import PlanningProgram
 from ..solvers.program_solution import ProgramSolution
-from ..solvers.solution import Status
+from ..solvers.solution import Status, uninterrupted
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -125,12 +125,12 @@ def settle(program: PlanningProgram, tolerance: float, proved: bool = False) -> 
     tolerance only, which is what a question of feasibility on the edge comes to.
     """
     if program.output.nnz + program.input.nnz + program.resource_use.nnz <= _SMALL:
-        answer = solve_program(program, tolerance=tolerance, method="highs")
+        answer = uninterrupted(solve_program(program, tolerance=tolerance, method="highs"))
         if answer.status is Status.PRIMAL_INFEASIBLE or (
             answer.status is Status.OPTIMAL and answer.certified >= proved
         ):
             return answer
-    return solve_program(program, tolerance=tolerance)
+    return uninterrupted(solve_program(program, tolerance=tolerance))
 
 
 def weights_of(asked: Mapping[Any, float] | None, every: Sequence[Element]) -> FloatArray:

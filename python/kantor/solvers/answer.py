@@ -43,6 +43,15 @@ def simplex_answer(
     return answer(lp, status, x_in, y, judged, info, stopping, clock)
 
 
+def unstarted(
+    lp: LinearProgram, start: Start, status: Status, why: str, stopping: StoppingCriteria, clock: Clock
+) -> Solution:
+    """Nothing but the start to return, moved to the bounds and to the signs of the rows."""
+    x, y = np.clip(start.x, lp.lower, lp.upper), np.clip(start.y, *multiplier_range(lp.row_lower, lp.row_upper))
+    info = SolveInfo(why=why, backend="none", device="cpu")
+    return answer(lp, status, x, y, residuals(lp, x, y), info, stopping, clock)
+
+
 def settled_answer(lp: LinearProgram, settled: Settled, stopping: StoppingCriteria, clock: Clock) -> Solution:
     """An answer that needed no iterations."""
     x, y = settled.x, np.zeros(lp.shape[0])

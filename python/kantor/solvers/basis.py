@@ -23,6 +23,7 @@ from ..errors import KantorError
 from .leontief import solve_leontief
 from .problem import FloatArray, LinearProgram
 from .rational import Basis
+from .solution import uninterrupted
 from .value_units import ValueUnits
 
 _DENSE = 600  # cores up to this size are factorised as dense matrices
@@ -302,7 +303,7 @@ def _leontief(inputs: sp.csr_array, own: FloatArray, right: FloatArray, transpos
     """(I - inputs) diag(own) x = right, or diag(own) (I - inputs') x = right."""
     scale = own if right.ndim == 1 else own[:, None]
     given = right / scale if transpose else right
-    found = solve_leontief(inputs, given, transpose=transpose, tolerance=_INNER, error_bound=False)
+    found = uninterrupted(solve_leontief(inputs, given, transpose=transpose, tolerance=_INNER, error_bound=False))
     found.raise_for_status()
     x = np.asarray(found.x)
     return x if transpose else x / scale

@@ -34,7 +34,7 @@ from .program_solution import ProgramSolution
 from .reduced import ReducedAnswer, reducible, solve_reduced
 from .repair import PlanPoint
 from .rounds import LpRounds, Start
-from .solution import SolveInfo, Status
+from .solution import SolveInfo, Status, uninterrupted
 from .technology import not_leontief
 from .unlimited import unlimited_good
 
@@ -142,8 +142,8 @@ class _Run:
             return self._finish(Status.INTERRUPTED, "interrupted")
 
     def _small_scale(self, program: PlanningProgram) -> tuple[float, FloatArray]:
-        """A rough answer to a side question, within a bounded effort."""
-        answer = solve_program(program, 1e-2, backend=self.backend, iteration_limit=_SIDE_ITERATIONS)
+        """The largest scale proved, and the activity, of a side question."""
+        answer = self._aside(program)
         return answer.lower_bound, answer.activity
 
     def _has_a_plan(self) -> bool:
@@ -153,8 +153,11 @@ class _Run:
         program, (n, m, _) = self.program, self.program.shape
         targets = program.targets if program.kind == "use" else np.zeros(n)
         any_plan = replace(program, kind="use", targets=targets, cost=np.zeros(m))
-        answer = solve_program(any_plan, 1e-2, backend=self.backend, iteration_limit=_SIDE_ITERATIONS)
-        return math.isfinite(answer.upper_bound)
+        return math.isfinite(self._aside(any_plan).upper_bound)
+
+    def _aside(self, program: PlanningProgram) -> ProgramSolution:
+        """A side question, answered roughly; Ctrl-C in it ends the whole solve."""
+        return uninterrupted(solve_program(program, 1e-2, backend=self.backend, iteration_limit=_SIDE_ITERATIONS))
 
     # ---- the two methods -------------------------------------------------------------------------------------------
     def _reduced(self) -> ProgramSolution | None:
@@ -241,18 +244,22 @@ class _Run:
         if not asked and not (suits and self.stopping.iteration_limit is None and worth_trying(self.program)):
             return None
         limit = self.stopping.time_limit_s
-        left = None if limit is None else limit - (now() - self.began)
+        left, most = None if limit is None else limit - (now() - self.began), self.stopping.iteration_limit
         self.used.append("interior")
-        found = self._timed("interior", interior_point, self.evaluator, self.stopping.tolerance, self.backend, left)
-        if found is None:
-            self.info.notes.append("the interior point method found no plan")
-            return None
-        answer, self.info.iterations = found, found.iterations
-        if self._certify(answer).gap <= self.stopping.tolerance:
+        tolerance = self.stopping.tolerance
+        answer = self._timed("interior", interior_point, self.evaluator, tolerance, self.backend, left, most)
+        self.info.iterations = answer.iterations
+        if answer.plan is None:
+            self.info.notes.append(f"the interior point method found no plan ({answer.why})")
+        elif self._certify(answer).gap <= self.stopping.tolerance:
             return self._finish(Status.OPTIMAL, f"linear program by an interior point method: {answer.why}")
-        self.info.notes.append(f"the interior point method ({answer.why}) leaves a gap of {self._gap():.1e}")
-        self.start = Start(answer.plan, answer.dual)
-        return self._finish(Status.TIME_LIMIT, self.info.notes[-1]) if self._out_of_time() else None
+        else:
+            self.info.notes.append(f"the interior point method ({answer.why}) leaves a gap of {self._gap():.1e}")
+            self.start = Start(answer.plan, answer.dual)
+        if self._out_of_time():
+            return self._finish(Status.TIME_LIMIT, self.info.notes[-1])
+        spent = most is not None and answer.iterations >= most
+        return self._finish(Status.ITERATION_LIMIT, self.info.notes[-1]) if spent else None
 
     def _out_of_time(self) -> bool:
         limit = self.stopping.time_limit_s
@@ -286,8 +293,11 @@ class _Run:
     def _linear_program(self, why_not: str) -> ProgramSolution:
         name = "highs" if self.method == "highs" else "pdhg"
         self.used.append(name)
+        left = self.stopping.iteration_limit
+        left = None if left is None else max(0, left - self.info.iterations)
+        stopping = replace(self.stopping, iteration_limit=left)
         rounds = LpRounds(
-            self.evaluator, self.stopping, name, self.backend, self.start, self.began, self.on_progress, self.best,
+            self.evaluator, stopping, name, self.backend, self.start, self.began, self.on_progress, self.best,
             None if self.choice is None else self._polish,
         )  # fmt: skip
         try:
@@ -314,7 +324,7 @@ class _Run:
         self.best = rounds.best
         info = self.info
         passes = 0.0 if self.choice is None else self.choice.technology.passes
-        info.iterations, info.products = rounds.iterations, rounds.products + round(passes)
+        info.iterations, info.products = info.iterations + rounds.iterations, rounds.products + round(passes)
         info.seconds |= rounds.seconds
         info.notes += rounds.notes
         info.history = rounds.history

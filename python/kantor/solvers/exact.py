@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from ..backends.world import once
 from ..errors import BackendUnavailable, OptionError, ProblemError
+from . import highs_run
 from .clock import Clock
 from .options import StoppingCriteria
 from .problem import FloatArray, LinearProgram
@@ -129,7 +130,7 @@ def _run(highspy: Any, lp: LinearProgram, stopping: StoppingCriteria, clock: Clo
         raise ProblemError("HiGHS refused the program")
     # Needed only while the matrix is taken in: left on, it stops the simplex method short on some infeasible programs.
     solver.setOptionValue("small_matrix_value", default)
-    solver.run()
+    highs_run.run(highspy, solver)
     return solver
 
 

@@ -39,7 +39,7 @@ def polishing_of(run: PdhgRun, scaled: ScaledProgram) -> Polishing | None:
             weight_integral=0.0, weight_derivative=0.0, weight_balance=0.0,
         )  # fmt: skip
         start = Start(x, y, None, given=True)
-        found = run.inner(lp, 0.5 * tolerance, most, options, run.values).solve(start)
+        found = run.inner(lp, 0.5 * tolerance, most, options, run.values).nested(start)
         return found.x, found.y, found.info.iterations
 
     judge = lambda x, y: run.judge(x, run.settled.full_y(y, run.lp.shape[0]))  # noqa: E731
@@ -62,12 +62,18 @@ def refined(run: PdhgRun, outcome: Outcome, scaled: ScaledProgram | None) -> tup
     whole = scale_program(run.rest, run.options, run.values, between=run.clock.look)
     s, limit, tolerance = whole.scaling, run.stopping.iteration_limit, run.stopping.tolerance
     options = replace(run.options, polish=False, refine=False, detect_rays=False)
+    interrupted = False
 
     def correct(program: LinearProgram) -> tuple[FloatArray, FloatArray] | None:
         most = None if limit is None else max(0, limit - outcome.iterations)
+        nonlocal interrupted
         if most == 0 or run.clock.expired():
             return None
-        found = run.inner(program, CORRECTION, most, options).solve(warm_start_of(program, None))
+        try:
+            found = run.inner(program, CORRECTION, most, options).nested(warm_start_of(program, None))
+        except KeyboardInterrupt:  # the corrections made so far are the best point
+            interrupted = True
+            return None
         outcome.iterations += found.info.iterations
         outcome.products += found.info.products
         return np.asarray(found.x), np.asarray(found.y)
@@ -81,6 +87,8 @@ def refined(run: PdhgRun, outcome: Outcome, scaled: ScaledProgram | None) -> tup
     outcome.x, outcome.y, outcome.polished = x, y, None
     if worst[-1] <= tolerance:
         outcome.status, outcome.why, outcome.stalled = Status.OPTIMAL, "", False
+    elif interrupted:
+        outcome.status, outcome.why = Status.INTERRUPTED, "interrupted; the best point so far"
     elif outcome.status is Status.OPTIMAL:
         outcome.status, outcome.why = Status.ITERATION_LIMIT, "refinement gained no more; the best point so far"
         if run.clock.expired():

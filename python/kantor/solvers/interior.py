@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.world import once
+from . import highs_run
 from .bounds import DualPoint, planning_prices
 from .evaluate import Evaluator
 from .exact import SMALL_MATRIX_VALUE, highs_model, import_highspy
@@ -40,21 +41,22 @@ def worth_trying(program: PlanningProgram) -> bool:
 
 @dataclass(frozen=True)
 class InteriorAnswer:
-    """An approximate plan and its prices; ``why`` says how the method ended."""
+    """An approximate plan and its prices, or neither; ``why`` says how the method ended."""
 
-    plan: PlanPoint
-    dual: DualPoint
+    plan: PlanPoint | None
+    dual: DualPoint | None
     iterations: int
     why: str
 
 
 def interior_point(
-    evaluator: Evaluator, tolerance: float, backend: Any = "auto", time_limit_s: float | None = None
-) -> InteriorAnswer | None:
-    """The answer, or None where the method came to no point within its limits.
+    evaluator: Evaluator, tolerance: float, backend: Any = "auto", time_limit_s: float | None = None,
+    iteration_limit: int | None = None,
+) -> InteriorAnswer:  # fmt: skip
+    """The answer, which has no plan where the method came to none within its limits.
 
     ``tolerance``: of the plan's gap; the method goes on to a hundredth of it. ``backend``: of the scaling by values.
-    A KeyboardInterrupt ends it between two iterations.
+    Ctrl-C ends it between two iterations.
     """
     program = evaluator.program
     lp, layout = to_linear_program(program)
@@ -65,36 +67,37 @@ def interior_point(
         "run_crossover": "off",
         "small_matrix_value": SMALL_MATRIX_VALUE,
         "ipm_optimality_tolerance": min(1e-6, max(1e-12, 0.01 * tolerance)),
-        "ipm_iteration_limit": _MOST_ITERATIONS,
+        "ipm_iteration_limit": min(_MOST_ITERATIONS, _MOST_ITERATIONS if iteration_limit is None else iteration_limit),
     }
     if time_limit_s is not None:
         options["time_limit"] = max(time_limit_s, 1e-3)
-    found = _by_highs(units.program(lp), options)
-    if found is None:
-        return None
-    x, y, iterations, why = found
+    point, iterations, why = _by_highs(units.program(lp), options)
+    if point is None:
+        return InteriorAnswer(None, None, iterations, why)
+    x, y = point
     plan = PlanPoint(*layout.split_primal(x / units.columns, program.targets))
     dual = DualPoint(*layout.split_dual(y * units.rows))
     return InteriorAnswer(plan, dual, iterations, why)
 
 
 @once
-def _by_highs(lp: LinearProgram, options: dict[str, Any]) -> tuple[FloatArray, FloatArray, int, str] | None:
-    """(x, y, iterations, how it ended), or None without a point."""
+def _by_highs(
+    lp: LinearProgram, options: dict[str, Any]
+) -> tuple[tuple[FloatArray, FloatArray] | None, int, str]:  # fmt: skip
+    """((x, y) or None, iterations, how it ended)."""
     highspy = import_highspy()
     solver = highspy.Highs()
     for name, value in options.items():
         solver.setOptionValue(name, value)
     if solver.passModel(highs_model(highspy, lp)) == highspy.HighsStatus.kError:
-        return None
-    solver.run()
+        return None, 0, "HiGHS refused the program"
+    highs_run.run(highspy, solver)
     status = solver.getModelStatus()
-    if status == highspy.HighsModelStatus.kInterrupt:
-        raise KeyboardInterrupt
-    found, info = solver.getSolution(), solver.getInfo()
+    found, iterations = solver.getSolution(), max(0, int(solver.getInfo().ipm_iteration_count))
+    why = f"HiGHS: {solver.modelStatusToString(status)}"
     if status != highspy.HighsModelStatus.kOptimal and not found.value_valid:
-        return None
+        return None, iterations, why
     x, y = np.asarray(found.col_value, np.float64), np.asarray(found.row_dual, np.float64)
     if x.shape != (lp.shape[1],) or y.shape != (lp.shape[0],) or not (np.isfinite(x).all() and np.isfinite(y).all()):
-        return None
-    return x, y, int(info.ipm_iteration_count), f"HiGHS: {solver.modelStatusToString(status)}"
+        return None, iterations, why
+    return (x, y), iterations, why

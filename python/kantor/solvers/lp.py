@@ -11,7 +11,8 @@ import numpy as np
 
 from ..backends import Backend, get_backend
 from ..errors import OptionError, ProblemError, suggest
-from .answer import settled_answer, simplex_answer
+from .answer import settled_answer, simplex_answer, unstarted
+from .checkpoint import place_of
 from .clock import Clock
 from .options import PdhgOptions, StoppingCriteria
 from .plan_form import LEAST_NONZEROS, plan_answer, read_plan
@@ -101,7 +102,7 @@ def solve_lp(
         Let HiGHS remove rows and columns before "pdhg" starts; the answer is postsolved and judged on the original, and
         where presolve proves nothing the original program is solved instead (``info.notes`` says so). None: yes for
         linear programs of up to two million nonzeros. Not with projection, nor for programs with concave terms. For
-        "highs" its own presolve.
+        "highs" its own presolve; "planning" has none.
     checkpoint : path or None
         Folder for the state of "pdhg": written every half minute and at the end, and continued from if it is there.
         The continued run computes the same bits as one that was never stopped (on the same backend). ProblemError
@@ -145,24 +146,38 @@ def solve_lp(
     extras = Extras(on_progress, value_scaling, projection, support, presolve, checkpoint)
     clock = Clock(stopping.time_limit_s)
     start = warm_start_of(lp, warm_start)
+    try:
+        return _solve(lp, stopping, method, backend, clock, start, extras, options)
+    except KeyboardInterrupt:
+        return unstarted(lp, start, Status.INTERRUPTED, "interrupted before the first iteration", stopping, clock)
+
+
+def _solve(
+    lp: LinearProgram, stopping: StoppingCriteria, method: str, backend: str | Backend, clock: Clock, start: Start,
+    extras: Extras, options: PdhgOptions | None,
+) -> Solution:  # fmt: skip
+    """By the method asked for, or by the first that suits and settles it."""
+    presolve, projection, given = extras.presolve, extras.projection, start.given
     settled = settle(lp) if projection is None else Settled(lp, None, np.zeros(lp.shape[1]))
     if settled.status is not None:
         return settled_answer(lp, settled, stopping, clock)
     if method == "highs":
-        return simplex_answer(lp, stopping, clock, start if warm_start is not None else None, presolve is not False)
+        return simplex_answer(lp, stopping, clock, start if given else None, presolve is not False)
     notes: list[str] = []
     if method == "planning" or (method == "auto" and options is None and _may_plan(lp, extras)):
-        found = _by_planning(lp, stopping, clock, start, backend, on_progress, method == "planning")
+        found = _by_planning(lp, stopping, clock, start, backend, extras.on_progress, method == "planning")
         if isinstance(found, Solution):
             return found
         start, why = found
         notes += [why] if why else []
-    if method == "auto" and warm_start is None and backend == "auto" and options is None and _small(lp, extras):
+    if method == "auto" and not given and backend == "auto" and options is None and _small(lp, extras):
         answered, why = _by_simplex(lp, stopping, clock, presolve is not False)
         if answered is not None:
             answered.info.notes += notes
             return answered
         notes.append(why)
+    # The one place where a checkpoint is taken: what a run solves on the way has none of its own.
+    extras = replace(extras, checkpoint=place_of(extras.checkpoint))
     run = PdhgRun(lp, settled, stopping, options or PdhgOptions(), clock, get_backend(backend), extras)
     solution = run.solve(start)
     solution.info.notes += notes
@@ -225,7 +240,7 @@ def _check_projection(lp: LinearProgram, method: str, projection: Any, support: 
         return
     if presolve:
         raise OptionError("presolve: cannot be used together with projection, whose set it does not know")
-    if method == "highs":
+    if method in ("highs", "planning"):
         raise OptionError("projection: only method 'pdhg' can use one")
     if lp.terms is not None and lp.terms.kind.any():
         raise OptionError("projection: cannot be used together with terms; their common step is not the two in a row")

@@ -17,7 +17,7 @@ from .leontief import solve_leontief
 from .problem import FloatArray
 from .program import PlanningProgram
 from .rigour import gamma
-from .solution import Status
+from .solution import uninterrupted
 
 INTERIOR = 1e-12  # how far inside, relative to the throughput of its row, a one-sided solution aims to be
 _REACH_STEPS = 200
@@ -132,12 +132,10 @@ def _leontief(M: sp.csr_array, d: FloatArray, tolerance: float, backend: Any, ro
         return np.zeros(d.shape)
     start = np.zeros(d.shape) if rough else None  # a start rules out a dense factorisation, too much for a correction
     try:
-        solution = solve_leontief(M, d, tolerance=tolerance, backend=backend, error_bound=False, x0=start)
+        found = solve_leontief(M, d, tolerance=tolerance, backend=backend, error_bound=False, x0=start)
     except ProblemError:
         return np.full(d.shape, np.nan)
-    if solution.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt  # the callers hold what was found so far
-    return np.asarray(solution.x)
+    return np.asarray(uninterrupted(found).x)  # the callers hold what was found so far
 
 
 def least_output(

@@ -172,12 +172,17 @@ class Pdhg:
             if self.state.k > 0:
                 self._maybe_restart(r)
 
+    @property
+    def done(self) -> int:
+        """Iterations of the loop and of its polishing: what the limit is on."""
+        return self.total + (0 if self.polishing is None else self.polishing.iterations)
+
     # ---- iterations --------------------------------------------------------------------------------------------
     def _until_check(self) -> int:
         """Iterations to the next multiple of check_every, at most to the iteration limit."""
         until = self.options.check_every - self.total % self.options.check_every
         limit = self.stopping.iteration_limit
-        return until if limit is None else max(0, min(until, limit - self.total))
+        return until if limit is None else max(0, min(until, limit - self.done))
 
     def _advance(self, iterations: int) -> None:
         """Run iterations in pieces short enough for the time limit and Ctrl-C; stops early when the time is over."""
@@ -276,7 +281,7 @@ class Pdhg:
         polishing, limit, s = self.polishing, self.stopping.iteration_limit, self.state
         if polishing is None or not polishing.worth_trying(residuals, self.total) or self.clock.expired():
             return None
-        left = None if limit is None else max(0, limit - self.total - polishing.iterations)
+        left = None if limit is None else max(0, limit - self.done)
         with self.clock.phase("polishing"):
             to_host = self.backend.to_host
             found = polishing.polish(np.array(to_host(s.x_hat)), np.array(to_host(s.y_hat)), self.total, left)
@@ -327,8 +332,8 @@ class Pdhg:
 
     def _limit(self, r: float) -> Outcome | None:
         limit = self.stopping.iteration_limit
-        if limit is not None and self.total >= limit:
-            return self._outcome(Status.ITERATION_LIMIT, f"{self.total} iterations done; the best point so far")
+        if limit is not None and self.done >= limit:
+            return self._outcome(Status.ITERATION_LIMIT, f"{self.done} iterations done; the best point so far")
         if self.clock.expired():
             return self._outcome(Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s are over; the best point so far")
         if r == 0.0 and self.total > 0:
@@ -348,7 +353,7 @@ class Pdhg:
             why=why,
             x=np.array(to_host(self.best_x if x is None else x)),
             y=np.array(to_host(self.best_y if y is None else y)),
-            iterations=self.total + (0 if self.polishing is None else self.polishing.iterations),
+            iterations=self.done,
             products=self.products,
             weight=self.state.weight,
             history=self.history,

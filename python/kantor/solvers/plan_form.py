@@ -215,7 +215,8 @@ def plan_answer(
     if status is Status.DUAL_INFEASIBLE:
         return answer(lp, status, x, y, residuals(lp, np.clip(x, lp.lower, lp.upper), y), found, stopping, clock), True
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        x, y, status = np.nan_to_num(start.x), np.nan_to_num(start.y), Status.NUMERICAL_ERROR
+        x, y = np.nan_to_num(start.x), np.nan_to_num(start.y)
+        status = status if status is Status.INTERRUPTED else Status.NUMERICAL_ERROR
     x, y = np.clip(x, lp.lower, lp.upper), np.clip(y, *multiplier_range(lp.row_lower, lp.row_upper))
     judged = residuals(lp, x, y)
     if status is not Status.PRIMAL_INFEASIBLE and judged.within(stopping.tolerance):

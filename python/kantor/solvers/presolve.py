@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..backends.world import anywhere
+from . import highs_run
 from . import terms as separable
 from .clock import Clock, OutOfTime
 from .exact import SMALL_MATRIX_VALUE, highs_model, import_highspy
@@ -104,7 +105,7 @@ def presolve(
     _set_options(highs, tolerance, clock.left())
     if highs.passModel(model) == highspy.HighsStatus.kError:
         return None, "presolve: HiGHS refused the program"
-    highs.presolve()
+    highs_run.interruptible(highs.presolve)
     clock.look()
     return _reduced(highspy, highs, lp, row, column)
 

@@ -31,7 +31,7 @@ from .problem import FloatArray
 from .program import PlanningProgram
 from .rent_search import Rents, minimise_rents
 from .repair import PlanPoint
-from .solution import Status
+from .solution import Status, uninterrupted
 from .square_economy import ReducedAnswer, SquareEconomy, eliminate, suppliers
 from .surplus_plan import MOST_RESOURCES, plan_with_surplus
 
@@ -210,11 +210,9 @@ def _content(economy: SquareEconomy, use: FloatArray, priced: np.ndarray[Any, An
     """M = R L (k, n): what a unit of each good needs of each resource, all told; k systems in one solve."""
     buyers, direct = economy.transposed(priced), np.ascontiguousarray((use * priced).T)
     try:
-        solution = solve_leontief(buyers, direct, tolerance=1e-12, backend=backend, error_bound=False)
+        found = solve_leontief(buyers, direct, tolerance=1e-12, backend=backend, error_bound=False)
     except ProblemError:
         return None
-    if solution.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
-    content = np.maximum(np.asarray(solution.x).T, 0.0)
+    content = np.maximum(np.asarray(uninterrupted(found).x).T, 0.0)
     content[:, ~reach(buyers, np.any(direct, axis=1))] = 0.0
     return np.ascontiguousarray(content) if np.isfinite(content).all() else None

@@ -245,6 +245,9 @@ class LpRounds:
         if first:
             self.first_iterations = solution.info.iterations
         self.last = self.units.answer(lp, solution)
+        if solution.status is Status.INTERRUPTED:
+            self._certify(self.last)  # of the interior program too: any plan and any prices will do
+            raise KeyboardInterrupt
         return self.last
 
     def _progress(self, entry: dict[str, float]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backends import Backend
 from .answer import answer
-from .checkpoint import Checkpoint, place_of
+from .checkpoint import Checkpoint
 from .clock import Clock, OutOfTime
 from .domain import refuse_unattained
 from .finish import polishing_of, refined, to_refine
@@ -22,7 +22,7 @@ from .presolve import MOST_NONZEROS, Presolved, presolve, unsuitable
 from .problem import FloatArray, LinearProgram
 from .scaling import ScaledProgram, check_values, scale_program
 from .settle import Settled
-from .solution import RAYS, Solution, SolveInfo, Status
+from .solution import RAYS, Solution, SolveInfo, Status, uninterrupted
 from .start import Start, warm_start_of
 from .termination import Residuals, multiplier_range, residuals
 from .terms import active_columns
@@ -73,26 +73,41 @@ class PdhgRun:
         self.user_set: UserSet | None = None
         self.reduced: Presolved | None = None
         self.notes: list[str] = []
+        self.attempts = 0
+        # Where the last run of the loop ended, and the reduced program it ran on.
+        self.reached: tuple[Outcome, ScaledProgram | None, Presolved | None] | None = None
 
     def solve(self, start: Start) -> Solution:
         """Run from ``start``; with presolve first where that is wanted, and without it where that proves nothing."""
         try:
-            refuse_unattained(self.rest, self._direction)
-            if self._is_optimal(start):
-                self.notes.append("presolve left out: the start is optimal")
-            else:
-                self._presolve()
-            outcome, scaled = self._attempts(start, self.stopping.iteration_limit)
-            if self.reduced is not None and (outcome.stalled or outcome.status in (*RAYS, Status.NUMERICAL_ERROR)):
-                outcome, scaled = self._without_presolve(outcome, scaled, start)
-            if to_refine(self, outcome):
-                outcome, scaled = refined(self, outcome, scaled)
+            outcome, scaled = self._outcome(start)
         except OutOfTime:
-            return self._unstarted(start, Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s were over before a start")
+            return self._cut_short(start, Status.TIME_LIMIT, f"{self.stopping.time_limit_s} s were over")
         except KeyboardInterrupt:
-            return self._unstarted(start, Status.INTERRUPTED, "interrupted before the first iteration")
+            return self._cut_short(start, Status.INTERRUPTED, "interrupted")
         solution = self._package(scaled, outcome)
-        return self._unbounded_or_infeasible(solution) if solution.status is Status.DUAL_INFEASIBLE else solution
+        if solution.status is not Status.DUAL_INFEASIBLE:
+            return solution
+        try:
+            return self._unbounded_or_infeasible(solution)
+        except KeyboardInterrupt:
+            why = f"interrupted while looking for a feasible point; {outcome.why}"
+            return self._package(scaled, replace(outcome, status=Status.INTERRUPTED, why=why))
+
+    def nested(self, start: Start) -> Solution:
+        """Solve as a part of another run: Ctrl-C here ends that one too."""
+        return uninterrupted(self.solve(start))
+
+    def _outcome(self, start: Start) -> tuple[Outcome, ScaledProgram | None]:
+        refuse_unattained(self.rest, self._direction)
+        if self._is_optimal(start):
+            self.notes.append("presolve left out: the start is optimal")
+        else:
+            self._presolve()
+        outcome, scaled = self._attempts(start, self.stopping.iteration_limit)
+        if self.reduced is not None and (outcome.stalled or outcome.status in (*RAYS, Status.NUMERICAL_ERROR)):
+            outcome, scaled = self._without_presolve(outcome, scaled, start)
+        return refined(self, outcome, scaled) if to_refine(self, outcome) else (outcome, scaled)
 
     def _direction(self, lp: LinearProgram) -> FloatArray | None:
         """A point of a small-effort solve of a program without terms, or None."""
@@ -101,7 +116,7 @@ class PdhgRun:
             tolerance=1e-8, iteration_limit=_FEASIBILITY_ITERATIONS, time_limit_s=None if left is None else left or 1e-3
         )
         run = PdhgRun(lp, Settled(lp, None, np.zeros(lp.shape[1])), stopping, self.options, Clock(left), self.backend)
-        solution = run.solve(warm_start_of(lp, None))
+        solution = run.nested(warm_start_of(lp, None))
         return solution.x if solution.status is Status.OPTIMAL else None
 
     def _is_optimal(self, start: Start) -> bool:
@@ -146,7 +161,7 @@ class PdhgRun:
         """One attempt; where its scaling was kantor's choice, others from where it stopped, under the other scaling."""
         options = self.options
         # With presolve off the program stays as its maker scaled it, as the planning engine does, by values.
-        fixed = self.values is not None or self.extras.checkpoint is not None or self.extras.presolve is False
+        fixed = self.values is not None or self.extras.presolve is False
         if fixed or not self.linear or options.log_scaling is not None:
             return self._attempt(start, limit, options)
         most, inner, before = _SWITCH_SCALING, None, None
@@ -169,6 +184,7 @@ class PdhgRun:
         inner: tuple[FloatArray, FloatArray] | None = None,
     ) -> tuple[Outcome, ScaledProgram | None]:  # fmt: skip
         """One run of the loop from ``start``, or from the point ``inner`` of what presolve left."""
+        self.attempts += 1
         target, clock, extras = self.rest if self.reduced is None else self.reduced.lp, self.clock, self.extras
         if self.reduced is not None and self.reduced.solved:
             empty = Outcome(Status.OPTIMAL, "presolve leaves nothing to decide", np.zeros(0), np.zeros(0))
@@ -183,8 +199,9 @@ class PdhgRun:
                 self.user_set = UserSet(self.backend, extras.projection, extras.support, scaled.scaling.primal, target)
             kkt = Kkt(self.backend, target, scaled, self.user_set)
             checkpoint = None
-            place = place_of(extras.checkpoint)
-            if place is not None:
+            if extras.checkpoint is not None:
+                # Every attempt is another program, or the same one scaled otherwise: each has its own state.
+                place = Path(extras.checkpoint) / (f"attempt-{self.attempts}" if self.attempts > 1 else "")
                 checkpoint = Checkpoint(place, self.lp, scaled, options)
             scaled = replace(scaled, K=None)  # the backend has its own copy; a large matrix need not be held twice
         clock.look()
@@ -199,9 +216,13 @@ class PdhgRun:
             patience=0.0 if self.reduced is None else _PRESOLVED_PATIENCE, polishing=polishing_of(self, scaled),
         )  # fmt: skip
         if inner is None:
-            return loop.solve(*self._scaled_start(scaled, start)), scaled
-        x, y = scaled.scaling.x_in(inner[0]), scaled.scaling.y_in(inner[1])
-        return loop.solve(np.clip(x, scaled.lower, scaled.upper), y), scaled
+            x, y = self._scaled_start(scaled, start)
+        else:
+            x, y = scaled.scaling.x_in(inner[0]), scaled.scaling.y_in(inner[1])
+            x = np.clip(x, scaled.lower, scaled.upper)
+        outcome = loop.solve(x, y)
+        self.reached = outcome, scaled, self.reduced
+        return outcome, scaled
 
     def inner(
         self, lp: LinearProgram, tolerance: float, most: int | None, options: PdhgOptions, values: Any = None
@@ -266,8 +287,12 @@ class PdhgRun:
             x = outcome.ray
         return self._answer(outcome.status, x, y, info)
 
-    def _unstarted(self, start: Start, status: Status, why: str) -> Solution:
-        """Nothing but the start to return."""
+    def _cut_short(self, start: Start, status: Status, why: str) -> Solution:
+        """Stopped outside of the loop: the point of its last run, or nothing but the start."""
+        if self.reached is not None:
+            outcome, scaled, self.reduced = self.reached
+            return self._package(scaled, replace(outcome, status=status, why=f"{why}; the best point so far"))
+        why = f"{why} before the first iteration"
         x = np.clip(start.x, self.rest.lower, self.rest.upper)
         y = np.clip(start.y, *multiplier_range(self.lp.row_lower, self.lp.row_upper))
         return self._answer(status, x, y, SolveInfo(method="pdhg", why=why))
@@ -301,7 +326,7 @@ class PdhgRun:
             plain, Settled(plain, None, np.zeros(rest.shape[1])), search, self.options, Clock(left), self.backend,
             Extras(presolve=False),
         )  # fmt: skip
-        found = inner.solve(warm_start_of(plain, None))
+        found = inner.nested(warm_start_of(plain, None))
         info.iterations, info.products = spent + found.info.iterations, info.products + found.info.products
         info.seconds = {**info.seconds, "feasibility": found.info.seconds, "total": self.clock.elapsed()}
         if found.status is Status.PRIMAL_INFEASIBLE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -36,6 +36,27 @@ class Status(Enum):
 
 # The statuses whose vectors hold a certificate instead of a point.
 RAYS = (Status.PRIMAL_INFEASIBLE, Status.DUAL_INFEASIBLE)
+
+
+class _Ended(Protocol):
+    @property
+    def status(self) -> Status: ...
+
+
+_Answer = TypeVar("_Answer", bound=_Ended)
+
+
+def uninterrupted(solution: _Answer) -> _Answer:
+    """The answer of a solve that is a part of a larger one; KeyboardInterrupt if Ctrl-C ended it.
+
+    A solve turns Ctrl-C into a status, and whoever overlooked that status would go on as if nobody had asked to stop.
+
+    >>> uninterrupted(Solution(1.0, 1.0, 0.0, 1.0, 1.0, Status.TIME_LIMIT)).status.value
+    'time limit'
+    """
+    if solution.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    return solution
 
 
 class NotOptimal(KantorError):

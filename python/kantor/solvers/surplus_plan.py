@@ -18,7 +18,7 @@ from .mix import least_output
 from .problem import FloatArray
 from .program import PlanningProgram
 from .repair import PlanPoint
-from .solution import Status
+from .solution import Status, uninterrupted
 from .square_economy import ReducedAnswer, SquareEconomy
 from .surplus import Surplus, least_surplus
 
@@ -62,12 +62,10 @@ def _totals(economy: SquareEconomy, direct: FloatArray, backend: Any) -> FloatAr
     buyers = economy.transposed(np.ones(direct.shape[1], bool))
     right = np.ascontiguousarray(direct.T)
     try:
-        solution = solve_leontief(buyers, right, tolerance=1e-13, backend=backend, error_bound=False)
+        found = solve_leontief(buyers, right, tolerance=1e-13, backend=backend, error_bound=False)
     except ProblemError:
         return None
-    if solution.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
-    total = np.ascontiguousarray(np.asarray(solution.x).T)
+    total = np.ascontiguousarray(np.asarray(uninterrupted(found).x).T)
     return total if np.isfinite(total).all() else None
 
 
