@@ -278,3 +278,15 @@ def test_time_ends_the_search_for_a_vertex():
     better, found = at_vertex(program, answer, seconds=0.0)
     assert found is None
     assert any("time" in note for note in better.info.notes)
+
+
+def test_a_vertex_narrows_what_the_solver_proved():
+    """It is right to the last digit, so the bounds are as well; what was proved before stays proved."""
+    A, hours = np.array([[0.25, 0.4], [0.14, 0.12]]), {"resource_use": [[0.8, 3.6]], "resource_upper": [520.0]}
+    program = PlanningProgram.build("scale", np.eye(2), A, [55.0, 30.0], **hours)
+    coarse = solve_program(program, 1e-2, method="pdhg")
+    better, found = at_vertex(program, coarse)
+    assert found is not None
+    assert better.lower_bound >= coarse.lower_bound
+    assert better.upper_bound <= coarse.upper_bound
+    assert better.gap <= 1e-11 < coarse.gap

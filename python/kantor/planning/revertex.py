@@ -179,7 +179,9 @@ class _Dense:
         with np.errstate(all="ignore"):
             for _ in range(6):
                 rest = (right - wide @ x) * before
-                x = x + after * scipy.linalg.lu_solve(self.factors, rest.astype(np.float64), trans=1 if transposed else 0)
+                x = x + after * scipy.linalg.lu_solve(
+                    self.factors, rest.astype(np.float64), trans=1 if transposed else 0
+                )
         return x.astype(np.float64)
 
 

@@ -23,7 +23,7 @@ from ..backends.world import once
 from ..errors import OptionError
 from .basis import ROUNDING, BasicPoint, basic_point
 from .bounds import DualPoint, planning_prices
-from .certificate import certify, relative_gap
+from .certificate import Certificate, certify, merge, relative_gap
 from .clock import Clock
 from .evaluate import Evaluator
 from .exact import SMALL_MATRIX_VALUE, basis_of, highs_model, import_highspy
@@ -43,7 +43,7 @@ from .value_units import ValueUnits
 
 MOST_ROWS = 20_000  # goods and limits for which the simplex method is asked
 MOST_EXACT = 60  # goods and limits for which the vertex is confirmed in rational arithmetic
-_EXCHANGE = 1e-12
+_EXCHANGE = 1e-12  # gap that block exchange and the certificate aim at
 _RUIZ_PASSES = 8
 
 
@@ -159,12 +159,13 @@ def at_vertex(
         return solution, None
     if units is not None:
         found = _out_of(units, found)
-    certificate = certify(Evaluator(program), found.plan(program.targets), found.dual(), backend=kernels)
-    if not certificate.gap <= max(solution.gap, solution.info.tolerance):
-        solution.info.notes.append(
-            f"vertex: its own certificate has a gap of {certificate.gap:.1e}, so plan and prices are the solver's"
-        )
-        return solution, found
+    # Of a vertex all digits are right, so its certificate is sought to the last digits; the plan that there was helps
+    # where rounding leaves the vertex no room, and what it proves already stays proved.
+    mine = certify(
+        Evaluator(program), found.plan(program.targets), found.dual(), tolerance=_EXCHANGE, safe=plan,
+        safe_dual=start.dual, backend=kernels,
+    )  # fmt: skip
+    certificate = merge(_of_solution(program, solution, start), mine)
     scale, targets = certificate.plan.scale, program.targets
     return replace(
         solution,
@@ -181,6 +182,15 @@ def at_vertex(
         capacity_rents=certificate.capacity_rents,
         certified=True,
     ), found
+
+
+def _of_solution(program: PlanningProgram, solution: ProgramSolution, start: Start) -> Certificate:
+    """What an optimal solution proves, as a certificate."""
+    return Certificate(
+        program.kind, solution.lower_bound, solution.upper_bound, start.plan, start.dual, solution.capacity_rents,
+        np.isfinite(solution.upper_bound if program.kind == "use" else solution.lower_bound),
+        np.isfinite(solution.lower_bound if program.kind == "use" else solution.upper_bound),
+    )  # fmt: skip
 
 
 def _out_of(units: PlainUnits, found: ProgramVertex) -> ProgramVertex:
