@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from .border import Border
 from .problem import FloatArray
 from .rigour import gamma
 from .small_program import BASIC, LOWER, UPPER, Found, Statuses, solve_small
@@ -39,7 +40,8 @@ _DROP_BY_TOLERANCE = 100.0  # a tolerance of 1e-6 does not need the last share: 
 _FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
 _CHAIN = 40
 _SNAP = 0.0
-_CALM = 3
+_CALM = 2
+_PATIENT = 2  # rounds without progress after which contents are refined
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
 _SOLVE = 1e-12
 _SURPLUS = 3e-12  # of its output that a good's balance aims to leave over, for rounding
@@ -142,7 +144,7 @@ class Exchange:
             since = 0 if gap < 0.5 * best else since + 1
             # Coarse contents are to blame for no progress only where the goods in doubt are the right ones.
             few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
-            if few and since >= (1 if self.drop == _DROP else 2):
+            if few and since >= _PATIENT and not self.elastic:
                 self.drop = max(least, 0.1 * self.drop)
             self.frozen = few and (self.frozen or since > 0)
             best = min(best, gap)
@@ -326,7 +328,42 @@ class Exchange:
         self.nu[goods] = -duals[: goods.size] * scale_row
         self.rents = np.maximum(-duals[goods.size :], 0.0)
         self.x[self.marginal[goods]] += moved
+        border = None if self.elastic else Border.of(matrix, columns_at, rows_at)
+        if border is not None:
+            self._correct(border, columns, goods, scale_column, scale_row)
         return True
+
+    def _correct(
+        self, border: Border, columns: np.ndarray[Any, Any], goods: np.ndarray[Any, Any], scale_column: FloatArray,
+        scale_row: FloatArray,
+    ) -> None:  # fmt: skip
+        """Plan and prices of the basis found, to rounding: the small program knows contents to a few digits only."""
+        in_goods, in_columns = border.rows < goods.size, border.columns < columns.size
+        row, limit = border.rows[in_goods], border.rows[~in_goods] - goods.size
+        at, column = self.marginal[goods[row]], border.columns[in_columns]
+        moving, size, unit = columns[column], scale_column[column], scale_row[row]
+        side = np.where(self.status[at] == UPPER, self.capacity[at], 0.0)
+
+        def short() -> FloatArray:
+            self._balance()
+            room = self.limit - self.technology.use.T @ self.x
+            return np.concatenate([(side - self.x[at]) * unit, room[limit]])
+
+        def run(step: FloatArray) -> None:
+            self.x[moving] += step[in_columns] * size
+            self.t += float(step[~in_columns].sum())
+
+        def dear() -> FloatArray:
+            self._price()
+            scale = [] if in_columns.all() else [1.0 - float(self.p @ self.demand)]
+            return np.append(-self.reduced[moving] * size, scale)
+
+        def charge(step: FloatArray) -> None:
+            self.nu[goods[row]] += step[in_goods] * unit
+            self.rents[limit] += step[~in_goods]
+
+        border.correct(short, run)
+        border.correct(dear, charge, transposed=True)
 
     def _elastically(
         self, cost: FloatArray, matrix: Any, row_low: FloatArray, row_high: FloatArray, low: FloatArray,
