@@ -53,6 +53,20 @@ def test_plan_prints_one_json_object_with_the_promised_keys(scenario: Callable[.
     assert facts["seconds"]["total"] > 0
 
 
+def test_a_vertex_is_printed(scenario: Callable[..., Path], tmp_path: Path) -> None:
+    made = kantor("plan", scenario(), "-o", tmp_path / "plan", "--vertex")
+    assert made.exit_code == 0, made.output
+    lines = [line for line in made.stdout.splitlines() if line.startswith("vertex ")]
+    assert "confirmed in rational arithmetic" in lines[0]
+    assert f"a basis of {len(SECTORS) + 1}" in lines[1]
+    assert "the scale" in lines[1]
+    assert "1 limit and 0 capacities bind" in lines[1]
+    assert "only optimal ones" in lines[2]
+    assert not any(
+        line.startswith("vertex ") for line in kantor("plan", scenario(), "-o", tmp_path / "b").stdout.splitlines()
+    )
+
+
 def test_options_override_the_file(scenario: Callable[..., Path], tmp_path: Path) -> None:
     result = kantor(
         "plan", scenario(), "-o", tmp_path / "plan", "--json", "--tolerance", "1e-4", "--backend", "reference"

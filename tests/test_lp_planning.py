@@ -120,10 +120,6 @@ def test_a_warm_start_is_taken_over():
     assert again.info.iterations <= first.info.iterations
 
 
-def without_goods(lp):
-    return LinearProgram(lp.c, lp.K, np.where(np.isfinite(lp.row_lower), -INF, lp.row_lower), lp.row_upper + 1.0)
-
-
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

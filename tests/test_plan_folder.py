@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kantor import Economy, Harmony, Limit, MinimiseUse, Plan, Status, load_economy, load_plan
+from kantor import Economy, Harmony, Limit, MinimiseUse, Plan, Status, load_economy, load_plan, verify_plan
 from kantor.errors import ProblemError
+from kantor.planning import result as result_module
 from kantor.planning.folder import check_writable, save_plan
 from kantor.planning.record import TABLES, digest, sha256_of
 from kantor.planning.result import PlanResult
@@ -286,6 +287,19 @@ def test_a_plan_proved_while_it_was_stopped_is_optimal() -> None:
     stopped = label_solution(plan, solution, {"tolerance": 1e-6})
     assert stopped.status is Status.OPTIMAL
     assert stopped.certified
+
+
+def test_what_uses_nothing_up_has_parts_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding dust of the solve, in what its column says is zero, is no price."""
+    honest = result_module.values
+    monkeypatch.setattr(result_module, "values", lambda *args, **options: honest(*args, **options) - 1e-28)
+    free = Economy.from_iot(
+        A=np.array([[0.0, 0.5], [0.0, 0.0]]), Y=[1.0, 4.0], S=np.array([[0.0, 2.0]]), labels=["free", "made"],
+        indicators=["hours"],
+    )  # fmt: skip
+    plan = Plan(free, limits={"hours": 6.0}).solve(1e-9)
+    assert plan.price_parts().loc["free", "hours"] == 0.0
+    assert verify_plan(plan.save(tmp_path / "plan")).ok
 
 
 def test_price_parts_are_kept(result: PlanResult, tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ import plan_folders
 from kantor import Economy, Lexicographic, MaxScale, MinimiseUse, Plan, load_plan, verify_plan
 from kantor.errors import OptionError, ProblemError
 from kantor.planning.record import VERTEX
+from kantor.solvers import dual_face, rational
 from kantor.solvers.basis import Bordered, basic_point
 from kantor.solvers.dispatch import solve_program
 from kantor.solvers.exact import optimal_basis
+from kantor.solvers.problem import LinearProgram
 from kantor.solvers.program import PlanningProgram, to_linear_program
 from kantor.solvers.rational import Basis, optimal_vertex, vertex
 from kantor.solvers.solution import Status
@@ -239,3 +241,52 @@ def test_a_folder_that_promises_a_vertex_must_hold_one(tmp_path):
     other.to_parquet(folder / VERTEX[0])
     plan_folders.reseal(folder)
     assert any("running techniques" in reason for reason in verify_plan(folder).reasons)
+
+
+def test_an_interval_without_ends_is_no_interval(monkeypatch):
+    """Where HiGHS gives up the vertex alone would pass for the whole interval."""
+    result = plan_folders.degenerate().solve(1e-9, vertex=True)
+    honest = dual_face._solver
+
+    def hasty(face):
+        solver = honest(face)
+        solver.setOptionValue("simplex_iteration_limit", 0)
+        return solver
+
+    monkeypatch.setattr(dual_face, "_solver", hasty)
+    with pytest.raises(OptionError, match="no end"):
+        dual_face.multiplier_ranges(result.vertex.source, [0], [])
+    again = plan_folders.degenerate().solve(1e-9, vertex=True)
+    assert not again.vertex.intervals
+    assert again.vertex.products["low"].isna().all()
+
+
+def test_one_transposed_solve_says_what_every_variable_moves():
+    matrix = np.array([[3.0, 1.0, 4.0, 1.0], [5.0, 9.0, 2.0, 6.0], [5.0, 3.0, 5.0, 8.0]])
+    lp = LinearProgram(np.ones(4), matrix, row_lower=np.ones(3))
+    basis = Basis(np.array([0, 0, -1, -1]), np.array([-1, 0, -1]))
+    K = lp.K.toarray()
+    for out in (0, 1, 4 + 1):
+        moves = rational._moves(lp, K, basis, out)
+        for k in (2, 3, 4, 6):
+            assert moves[k] == rational._direction(lp, K, basis, k)[out]
+
+
+def test_time_ends_the_search_for_a_vertex():
+    program = attack_certificate.Attack(3).program
+    answer = solve_program(program, 1e-6)
+    better, found = at_vertex(program, answer, seconds=0.0)
+    assert found is None
+    assert any("time" in note for note in better.info.notes)
+
+
+def test_a_vertex_narrows_what_the_solver_proved():
+    """It is right to the last digit, so the bounds are as well; what was proved before stays proved."""
+    A, hours = np.array([[0.25, 0.4], [0.14, 0.12]]), {"resource_use": [[0.8, 3.6]], "resource_upper": [520.0]}
+    program = PlanningProgram.build("scale", np.eye(2), A, [55.0, 30.0], **hours)
+    coarse = solve_program(program, 1e-2, method="pdhg")
+    better, found = at_vertex(program, coarse)
+    assert found is not None
+    assert better.lower_bound >= coarse.lower_bound
+    assert better.upper_bound <= coarse.upper_bound
+    assert better.gap <= 1e-11 < coarse.gap

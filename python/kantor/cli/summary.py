@@ -11,10 +11,12 @@ import typer
 from ..report.labels import entries, leading, of_each_sector, records
 from ..report.numbers import amount, change, counted, exact, percent
 from ..report.spans import LEVELS, reached
+from ..solvers.vertex import MOST_EXACT
 from .console import label, print_table
 
 if TYPE_CHECKING:
     from ..planning.result import PlanResult
+    from ..planning.vertex import PlanVertex
     from ..solvers.solution import SolveInfo
 
 TOP = 5
@@ -35,6 +37,8 @@ def print_plan(result: PlanResult) -> None:
     seconds = result.info.seconds.get("total", math.nan)
     size = [(len(result.consumption), "product"), (len(result.activity), "technique"), (len(result.limits), "limit")]
     lines.append("size       " + ", ".join(counted(number, word) for number, word in size))
+    if result.vertex is not None:
+        lines += [f"vertex     {line}" for line in vertex_lines(result.vertex)]
     lines.append(f"work       {seconds:.3g} s, {work(result.info)}")
     if result.info.why:
         lines.append(f"why        {result.info.why}")
@@ -48,6 +52,47 @@ def print_plan(result: PlanResult) -> None:
     _print_limits(result)
     _print_bottlenecks(result)
     _print_prices(result)
+
+
+def vertex_lines(vertex: PlanVertex) -> list[str]:
+    """What an exact vertex is: its value and basis, what binds, whether it was confirmed in fractions, intervals."""
+    running, full = (int((vertex.techniques["state"] == state).sum()) for state in ("running", "full"))
+    surplus = int((vertex.products["state"] == "surplus").sum())
+    slack = int((vertex.limits["state"] == "slack").sum())
+    basis = [
+        counted(running, "running technique"),
+        counted(surplus, "surplus", "surpluses"),
+        counted(slack, "slack limit"),
+    ]
+    basis += ["the scale"] if vertex.scale == "running" else []
+    bound = counted(len(vertex.limits) - slack, "limit")
+    exact = (
+        "confirmed in rational arithmetic"
+        if vertex.exact
+        else f"not confirmed in rational arithmetic, which is done up to {MOST_EXACT} goods and limits"
+    )
+    lines = [
+        f"{vertex.objective!r}, {exact}; {vertex.how}",
+        f"a basis of {vertex.rows:,}: {', '.join(basis)}; {bound} and {counted(full, 'capacity', 'capacities')} bind",
+    ]
+    if not vertex.degenerate:
+        lines.append("prices and rents are the only optimal ones")
+    elif vertex.intervals:
+        wide = sum(
+            int((table[high] > table[low]).sum())
+            for table, low, high in (
+                (vertex.products, "low", "high"), (vertex.limits, "low", "high"),
+                (vertex.techniques, "rent_low", "rent_high"),
+            )
+        )  # fmt: skip
+        lines.append(
+            f"degenerate ({vertex.degenerate}): {counted(wide, 'price or rent', 'prices and rents')} of an interval"
+        )
+    else:
+        lines.append(
+            f"degenerate ({vertex.degenerate}): prices have intervals, which result.vertex.price_intervals finds"
+        )
+    return lines
 
 
 def work(info: SolveInfo) -> str:

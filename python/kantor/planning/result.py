@@ -262,9 +262,9 @@ class PlanResult:
         if not parts:
             return pd.DataFrame(index=eco.products)
         direct = np.column_stack(list(parts.values()))
-        return pd.DataFrame(
-            np.asarray(values(eco.input_coefficients, direct, tolerance=1e-12)), eco.products, list(parts)
-        )
+        solved = np.asarray(values(eco.input_coefficients, direct, tolerance=1e-12))
+        # Solved to a share of the largest value; once more by the formula, what uses nothing up is exactly zero.
+        return pd.DataFrame(eco.input_coefficients.T @ solved + direct, eco.products, list(parts))
 
     # ---- words, files ------------------------------------------------------------------------------------------------
     def summary(self) -> list[str]:
@@ -323,6 +323,7 @@ class PlanResult:
                 {key: _plain(value) for key, value in row.items()} for row in _records(self.bottlenecks().head(20))
             ],
             "notes": [*self.notes, *self.info.notes],
+            **({} if self.vertex is None else {"vertex": self.vertex.facts()}),
         }
 
     def save(self, folder: str | Path) -> Path:

@@ -1,8 +1,10 @@
 """The exact vertex of a plan folder, checked from the raw problem: states, numbers, optimality, intervals.
 
-The states say which columns and rows of the linear program are basic. Everything else follows from them: this module
-solves both square systems again (dense factors with refinement in extended precision), compares every stored number,
-and checks that plan and prices are feasible and complementary. Small vertices are decided in fractions.
+The states say which columns and rows of the linear program are basic. Everything else follows from them. Of up to
+MOST_DENSE goods and limits this module solves both square systems again (dense factors with refinement in extended
+precision) and compares every stored number; of larger ones it checks that the stored numbers satisfy both systems to
+rounding, not that no other numbers do. Of all it checks that plan and prices are feasible and complementary. Small
+vertices are decided in fractions.
 """
 
 from __future__ import annotations
@@ -16,11 +18,18 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from .recheck import Problem
-from .revertex_model import Long, Model, Shares, at_bounds, exactly_optimal, most_share, wrong_intervals
+from .revertex_model import (
+    DEGENERATE,
+    ROUNDING,
+    Long,
+    Model,
+    Shares,
+    at_bounds,
+    exactly_optimal,
+    most_share,
+    wrong_intervals,
+)
 
-# Differences below this share of what flows through a row or column are rounding.
-_ROUNDING = 1e-11
-_DEGENERATE = 1e-12
 _COLUMNS = (
     ("state", "activity", "reduced_cost", "rent_low", "rent_high"),
     ("state", "price", "surplus", "low", "high"),
@@ -95,7 +104,7 @@ def _wrong_numbers(
             yield "vertex: its basis is singular"
             return
         moved = max(shares.columns(x - solved[0]), shares.rows(y - solved[1]))
-        if not moved <= _ROUNDING:
+        if not moved <= ROUNDING:
             yield f"vertex: activity, prices or rents differ from those of its states by {moved:.1e} of what flows"
             return
     row = (Long(model.K) @ x.astype(np.longdouble)).astype(np.float64)
@@ -110,7 +119,7 @@ def _wrong_numbers(
         "objective": abs(value - float(model.c @ x) * (-1.0 if columns.size > m else 1.0)) / max(abs(value), 1e-300),
     }
     for what, share in claims.items():
-        if not share <= _ROUNDING:
+        if not share <= ROUNDING:
             yield f"vertex: {what} is off by {share:.1e} of what flows"
     room = 1e-12 * max(abs(b) for b in bounds)
     if not bounds[0] - room <= facts["objective"] <= bounds[1] + room:
@@ -131,32 +140,49 @@ def _solved(model: Model, columns: Array, rows: Array, side: Array, at: Array) -
     rest = np.where(columns == 0, 0.0, at).astype(np.longdouble)
     right = side[tight].astype(np.longdouble) - (Long(sp.csr_array(model.K[tight])) @ rest)
     x, y = rest.astype(np.float64), np.zeros(rows.size)
-    for matrix, goal, out, where in ((square, right, x, basic), (square.T, model.c[basic], y, tight)):
-        found = _dense(matrix, np.asarray(goal, np.longdouble))
-        if found is None:
-            return None
-        out[where] = found
-    return x, y
+    if not basic.size:
+        return x, y
+    system = _Dense.of(square)
+    if system is None:
+        return None
+    x[basic] = system.solve(np.asarray(right, np.longdouble))
+    y[tight] = system.solve(model.c[basic].astype(np.longdouble), transposed=True)
+    return (x, y) if np.isfinite(x).all() and np.isfinite(y).all() else None
 
 
-def _dense(matrix: Array, right: Array) -> Array | None:
-    """The solution of a dense system in units of its rows and columns, with refinement in extended precision."""
-    if not right.size:
-        return right.astype(np.float64)
-    with np.errstate(all="ignore"):
-        scaled, rows, columns = matrix.copy(), np.ones(right.size), np.ones(right.size)
-        for _ in range(6):
-            r = 1.0 / np.sqrt(np.abs(scaled).max(axis=1))
-            scaled, rows = scaled * r[:, None], rows * r
-            c = 1.0 / np.sqrt(np.abs(scaled).max(axis=0))
-            scaled, columns = scaled * c, columns * c
-        if not np.isfinite(scaled).all() or np.linalg.cond(scaled) > 1e14:
-            return None
-        factors, wide, x = scipy.linalg.lu_factor(scaled), sp.csr_array(matrix), np.zeros(right.size, np.longdouble)
-        for _ in range(6):
-            rest = (right - Long(wide) @ x) * rows
-            x = x + columns * scipy.linalg.lu_solve(factors, rest.astype(np.float64))
-    return x.astype(np.float64) if np.isfinite(x).all() else None
+class _Dense:
+    """A regular dense matrix, factorised once in units of its rows and columns for both of its systems."""
+
+    def __init__(self, matrix: Array, scaled: Array, rows: Array, columns: Array) -> None:
+        self.matrix, self.rows, self.columns = sp.csr_array(matrix), rows, columns
+        self.factors = scipy.linalg.lu_factor(scaled)
+
+    @staticmethod
+    def of(matrix: Array) -> _Dense | None:
+        """None for a matrix that is singular to rounding."""
+        scaled, rows, columns = matrix.copy(), np.ones(matrix.shape[0]), np.ones(matrix.shape[0])
+        with np.errstate(all="ignore"):
+            for _ in range(6):
+                r = 1.0 / np.sqrt(np.abs(scaled).max(axis=1))
+                scaled, rows = scaled * r[:, None], rows * r
+                c = 1.0 / np.sqrt(np.abs(scaled).max(axis=0))
+                scaled, columns = scaled * c, columns * c
+            if not np.isfinite(scaled).all() or np.linalg.cond(scaled) > 1e14:
+                return None
+        return _Dense(matrix, scaled, rows, columns)
+
+    def solve(self, right: Array, transposed: bool = False) -> Array:
+        """The solution of matrix x = right, or of the transposed system, refined in extended precision."""
+        before, after = (self.columns, self.rows) if transposed else (self.rows, self.columns)
+        wide = Long(sp.csr_array(self.matrix.T) if transposed else self.matrix)
+        x = np.zeros(right.size, np.longdouble)
+        with np.errstate(all="ignore"):
+            for _ in range(6):
+                rest = (right - wide @ x) * before
+                x = x + after * scipy.linalg.lu_solve(
+                    self.factors, rest.astype(np.float64), trans=1 if transposed else 0
+                )
+        return x.astype(np.float64)
 
 
 def _not_optimal(
@@ -170,9 +196,9 @@ def _not_optimal(
     turned = np.where(rows < 0, np.maximum(-y, 0.0), np.maximum(y, 0.0))
     wrong = shares.rows(np.where((model.low == model.high) | (rows == 0), 0.0, turned))
     idle = np.flatnonzero((rows == 0) & (y != 0))
-    if not max(outside, beyond) <= _ROUNDING:
+    if not max(outside, beyond) <= ROUNDING:
         yield f"vertex: it violates a capacity, balance or limit by {max(outside, beyond):.1e} of what flows"
-    if not max(better, wrong) <= _ROUNDING:
+    if not max(better, wrong) <= ROUNDING:
         yield f"vertex: its prices are off by {max(better, wrong):.1e}: another plan is better"
     if idle.size:
         yield f"vertex: row number {idle[0]} has a price or rent, but does not bind"
@@ -182,10 +208,10 @@ def _wrong_counts(
     model: Model, columns: Array, rows: Array, x: Array, y: Array, row: Array, reduced: Array, shares: Shares,
     facts: dict[str, Any],
 ) -> Iterator[str]:  # fmt: skip
-    at_bound, at_side = at_bounds(model, x, row, shares)
-    degenerate = int(((columns == 0) & at_bound).sum() + ((rows == 0) & at_side).sum())
-    flat = (columns != 0) & (model.cap > 0) & (np.abs(reduced) <= _DEGENERATE * shares.column)
-    free = (rows != 0) & (model.low != model.high) & (shares.each_row(y) <= _DEGENERATE)
+    at = at_bounds(model, x, row, shares)
+    degenerate = int(((columns == 0) & at.columns).sum() + ((rows == 0) & at.rows).sum())
+    flat = (columns != 0) & (model.cap > 0) & (np.abs(reduced) <= DEGENERATE * shares.column)
+    free = (rows != 0) & (model.low != model.high) & (shares.each_row(y) <= DEGENERATE)
     for key, expected in (("degenerate", degenerate), ("alternatives", int(flat.sum() + free.sum()))):
         if facts[key] != expected:
             yield f"vertex: {key} is stated as {facts[key]!r}, recomputed {expected}"

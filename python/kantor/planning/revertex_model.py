@@ -14,8 +14,8 @@ from scipy.optimize import linprog
 
 from .recheck import Problem
 
-_ROUNDING = 1e-11
-_DEGENERATE = 1e-12
+ROUNDING = 1e-11  # differences below this share of what flows through a row or column are rounding
+DEGENERATE = 1e-12
 _INTERVAL = 1e-7  # ends of intervals are optima of linear programs, solved here by another program
 Array = np.ndarray[Any, Any]
 
@@ -51,30 +51,33 @@ class Shares:
     """What flows through rows and columns, and the largest share of it that a change of x or y makes."""
 
     def __init__(self, model: Model, x: Array, y: Array, side: Array) -> None:
-        self.K = sp.csr_array(abs(model.K))
-        self.row, self.column = self.K @ np.abs(x) + side, self.K.T @ np.abs(y) + np.abs(model.c)
+        K = sp.csr_array(abs(model.K))
+        self.row, self.column = K @ np.abs(x) + side, K.T @ np.abs(y) + np.abs(model.c)
+        # Of one unit: each is asked for many times, and a product with K costs more than all the rest.
+        self.per_column = _largest(sp.diags_array(inverse(self.row)) @ K, 0)
+        self.per_row = _largest(K @ sp.diags_array(inverse(self.column)), 1)
 
     def columns(self, change: Array) -> float:
         """Of changes of x, one at a time."""
-        return self._largest(sp.diags_array(inverse(self.row)) @ self.K @ sp.diags_array(np.abs(change)))
+        return float(self.each_column(change).max(initial=0.0))
 
     def rows(self, change: Array) -> float:
         """Of changes of y."""
-        return self._largest(sp.diags_array(np.abs(change)) @ self.K @ sp.diags_array(inverse(self.column)))
+        return float(self.each_row(change).max(initial=0.0))
 
     def each_column(self, change: Array) -> Array:
         """(N,) the same, column by column."""
-        scaled = sp.csr_array(sp.diags_array(inverse(self.row)) @ self.K)
-        return np.asarray(scaled.max(axis=0).todense()).ravel() * np.abs(change) if scaled.nnz else 0.0 * change
+        return self.per_column * np.abs(change)
 
     def each_row(self, change: Array) -> Array:
         """(M,) the same for y, row by row."""
-        scaled = sp.csr_array(self.K @ sp.diags_array(inverse(self.column)))
-        return np.asarray(scaled.max(axis=1).todense()).ravel() * np.abs(change) if scaled.nnz else 0.0 * change
+        return self.per_row * np.abs(change)
 
-    @staticmethod
-    def _largest(matrix: Any) -> float:
-        return float(matrix.data.max(initial=0.0))
+
+def _largest(matrix: Any, axis: int) -> Array:
+    """The largest entry of every column (axis 0) or row (axis 1)."""
+    matrix = sp.csr_array(matrix)
+    return np.asarray(matrix.max(axis=axis).todense()).ravel() if matrix.nnz else np.zeros(matrix.shape[1 - axis])
 
 
 def inverse(v: Array) -> Array:
@@ -103,15 +106,33 @@ class Long:
         return out
 
 
-def at_bounds(model: Model, x: Array, row: Array, shares: Shares) -> tuple[Array, Array]:
-    """Columns at a bound and rows at a side, to rounding."""
+@dataclass(frozen=True)
+class AtBounds:
+    """Columns at zero and at capacity (N,), rows at their lower and at their upper side (M,), to rounding."""
+
+    zero: Array
+    full: Array
+    low: Array
+    high: Array
+
+    @property
+    def columns(self) -> Array:
+        """At either bound."""
+        return self.zero | self.full
+
+    @property
+    def rows(self) -> Array:
+        """At either side."""
+        return self.low | self.high
+
+
+def at_bounds(model: Model, x: Array, row: Array, shares: Shares) -> AtBounds:
+    """What stands at a bound or side."""
     gap = lambda v, bound: np.abs(v - np.where(np.isfinite(bound), bound, 0.0))  # noqa: E731
-    columns = shares.each_column(x) <= _DEGENERATE
-    columns |= np.isfinite(model.cap) & (shares.each_column(gap(x, model.cap)) <= _DEGENERATE)
-    rows = np.zeros(row.size, bool)
-    for side in (model.low, model.high):
-        rows |= np.isfinite(side) & (gap(row, side) <= _DEGENERATE * shares.row)
-    return columns, rows
+    zero = shares.each_column(x) <= DEGENERATE
+    full = np.isfinite(model.cap) & (shares.each_column(gap(x, model.cap)) <= DEGENERATE)
+    sides = [np.isfinite(side) & (gap(row, side) <= DEGENERATE * shares.row) for side in (model.low, model.high)]
+    return AtBounds(zero, full, sides[0], sides[1])
 
 
 # ---- intervals ----
@@ -136,7 +157,7 @@ def wrong_intervals(
     if not facts["degenerate"]:
         size = max(float(np.abs(point).max(initial=0.0)), 1e-300)
         off = max(float(np.abs(end - point).max(initial=0.0)) for end in ends) / size
-        if not off <= _ROUNDING:
+        if not off <= ROUNDING:
             yield f"vertex: prices are unique, but intervals are stated, off by {off:.1e}"
         return
     yield from _wrong_ends(model, x, row, shares, point, ends, m, n)
@@ -150,14 +171,9 @@ def _wrong_ends(
     scale = inverse(shares.column)
     size = np.maximum((np.abs(K) * scale).max(axis=1, initial=0.0), 1e-300)
     A, side = (K * scale).T / size, model.c * scale
-    near = lambda v, bound: np.isfinite(bound) & (v <= _DEGENERATE)  # noqa: E731
-    gap = lambda v, bound: np.abs(v - np.where(np.isfinite(bound), bound, 0.0))  # noqa: E731
-    x_low = shares.each_column(x) <= _DEGENERATE
-    x_high = near(shares.each_column(gap(x, model.cap)), model.cap)
-    low = near(gap(row, model.low) * inverse(shares.row), model.low)
-    high = near(gap(row, model.high) * inverse(shares.row), model.high)
-    limits = [(None if h else 0.0, None if lo else 0.0) for lo, h in zip(low, high, strict=True)]
-    most, least, equal = x_low & ~x_high, x_high & ~x_low, ~x_low & ~x_high
+    at = at_bounds(model, x, row, shares)
+    limits = [(None if h else 0.0, None if lo else 0.0) for lo, h in zip(at.low, at.high, strict=True)]
+    most, least, equal = at.zero & ~at.full, at.full & ~at.zero, ~at.zero & ~at.full
     given = {
         "A_ub": np.vstack([A[most], -A[least]]), "b_ub": np.concatenate([side[most], -side[least]]),
         "A_eq": A[equal], "b_eq": side[equal], "bounds": limits, "method": "highs",
@@ -175,6 +191,9 @@ def _wrong_ends(
         unit = float(np.abs(cost).max()) or 1.0
         for sign, stated in ((1.0, ends[0][k]), (-1.0, ends[1][k])):
             found = linprog(sign * cost / unit, **given)
+            if found.status not in (0, 3):
+                yield f"vertex: an end of interval number {k} could not be recomputed ({found.message})"
+                return
             end = sign * (-np.inf) if found.status == 3 else sign * float(found.fun) * unit + offset
             end = end if k < size.size else max(end, 0.0)
             allowed = _INTERVAL * max(abs(end), unit, abs(offset)) if np.isfinite(end) else 0.0

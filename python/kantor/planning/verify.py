@@ -10,7 +10,8 @@ What is done, in order; every failure is a reason:
 4. the stored activity is checked against every balance, limit and capacity, and its value is recomputed;
 5. the stored prices and rents are turned into a bound by weak duality (kantor.planning.recheck);
 6. both must confirm the stated status, objective, bounds and gap; consumption and use must follow from the activity;
-7. an exact vertex, where one is stated, is solved again from its states (kantor.planning.revertex).
+7. an exact vertex, where one is stated, is solved again from its states up to 2,000 goods and limits; of larger ones
+   the stored numbers are checked against the systems that the states say hold (kantor.planning.revertex).
 
 A plan that does not exist is confirmed by prices and rents at which the demand is worth more than all that limits it;
 one that nothing limits, by an activity that can be added to any plan without end.

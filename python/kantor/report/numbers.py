@@ -27,13 +27,13 @@ def amount(value: float, unit: str, digits: int = 4) -> str:
     return _plain(value, digits) if unit.casefold().startswith(_MULTIPLIERS) else _worded(value, digits)
 
 
-def counted(number: int, word: str) -> str:
-    """A number of things.
+def counted(number: int, word: str, many: str | None = None) -> str:
+    """A number of things; ``many`` where the plural is not the word with an s.
 
-    >>> counted(1, "limit"), counted(1200, "product")
-    ('1 limit', '1,200 products')
+    >>> counted(1, "limit"), counted(1200, "product"), counted(2, "capacity", "capacities")
+    ('1 limit', '1,200 products', '2 capacities')
     """
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
+    return f"{number:,} {word if number == 1 else many or word + 's'}"
 
 
 def percent(ratio: float, digits: int = 2) -> str:

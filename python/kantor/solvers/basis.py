@@ -11,7 +11,7 @@ numbers and corrected until the answer is good to the last digits of float64 (it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,6 @@ _DENSE = 600  # cores up to this size are factorised as dense matrices
 _WIDEST = 2_000  # columns of a border
 _REFINEMENTS = 8
 _INNER = 1e-11
-_CHUNK = 2_000_000
 # Distances below this share of what flows through a row or column are rounding.
 ROUNDING = 1e-12
 
@@ -63,6 +62,8 @@ class BasicPoint:
     column_size: FloatArray
     violation: float
     residual: float
+    # What a unit of each column and row moves, as a share of what flows: asked for several times, a pass over K each.
+    _per_unit: dict[str, FloatArray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def optimal(self) -> bool:
@@ -71,11 +72,15 @@ class BasicPoint:
 
     def column_distance(self, K: sp.csr_array, distance: FloatArray) -> FloatArray:
         """(N,) distances in x as the largest share of what flows through any row that they move."""
-        return _largest(sp.csc_array(abs(K)), self.row_size, distance)
+        if "column" not in self._per_unit:
+            self._per_unit["column"] = _largest(sp.csc_array(abs(K)), self.row_size)
+        return np.where(distance > 0.0, self._per_unit["column"] * distance, 0.0)
 
     def row_distance(self, K: sp.csr_array, distance: FloatArray) -> FloatArray:
         """(M,) distances in y as the largest share of what flows through any column that they move."""
-        return _largest(sp.csr_array(abs(K)), self.column_size, distance)
+        if "row" not in self._per_unit:
+            self._per_unit["row"] = _largest(sp.csr_array(abs(K)), self.column_size)
+        return np.where(distance > 0.0, self._per_unit["row"] * distance, 0.0)
 
 
 def basic_point(lp: LinearProgram, units: ValueUnits, basis: Basis) -> BasicPoint | None:
@@ -101,7 +106,7 @@ def basic_point(lp: LinearProgram, units: ValueUnits, basis: Basis) -> BasicPoin
     solver = Bordered.of(square, units.rows[tight], units.columns[basic])
     if solver is None:
         return None
-    right = side[tight].astype(np.longdouble) - _times(sp.csr_array(K[tight]), x.astype(np.longdouble))
+    right = side[tight].astype(np.longdouble) - sp.csr_array(K[tight]) @ x.astype(np.longdouble)
     inner = _refined(square, right, solver.solve)
     y = np.zeros(lp.shape[0])
     outer = _refined(sp.csr_array(square.T), lp.c[basic].astype(np.longdouble), solver.solve_transposed)
@@ -114,11 +119,11 @@ def basic_point(lp: LinearProgram, units: ValueUnits, basis: Basis) -> BasicPoin
 def _judged(lp: LinearProgram, basis: Basis, x: FloatArray, y: FloatArray, side: FloatArray) -> BasicPoint:
     """The point with everything that is said of it."""
     K = lp.K
-    size, transposed = abs(K), sp.csr_array(K.T)
+    size = abs(K)
     tight = basis.rows != 0
-    row = _times(K, x.astype(np.longdouble)).astype(np.float64)
+    row = (K @ x.astype(np.longdouble)).astype(np.float64)
     row_size = size @ np.abs(x) + np.where(tight, np.abs(np.where(tight, side, 0.0)), 0.0)
-    reduced = (lp.c - _times(transposed, y.astype(np.longdouble))).astype(np.float64)
+    reduced = (lp.c - K.T @ y.astype(np.longdouble)).astype(np.float64)
     column_size = size.T @ np.abs(y) + np.abs(lp.c)
     share = lambda part, whole: part / np.where(whole > 0.0, whole, 1.0)  # noqa: E731
     residual = max(
@@ -138,34 +143,17 @@ def _judged(lp: LinearProgram, basis: Basis, x: FloatArray, y: FloatArray, side:
     wrong = np.where(basis.rows < 0, np.maximum(-y, 0.0), np.maximum(y, 0.0))
     wrong = point.row_distance(K, np.where(equal | ~tight, 0.0, wrong))
     worst = max(part.max(initial=0.0) for part in (outside, beyond, share(signs, column_size), wrong))
-    return BasicPoint(basis, x, y, reduced, row, row_size, column_size, float(worst), float(residual))
+    return replace(point, violation=float(worst))
 
 
-def _largest(size: Any, flow: FloatArray, distance: FloatArray) -> FloatArray:
-    """max over the entries of each major slice of entry * distance / flow of the minor index."""
+def _largest(size: Any, flow: FloatArray) -> FloatArray:
+    """max over the entries of each major slice of entry / flow of the minor index."""
     flow = np.where(flow > 0.0, flow, 1.0)
     ratio = size.data / flow[size.indices]
-    out = np.zeros(distance.size)
+    out = np.zeros(size.indptr.size - 1)
     filled = np.flatnonzero(np.diff(size.indptr))
     if filled.size:
         out[filled] = np.maximum.reduceat(ratio, size.indptr[:-1][filled])
-    return np.where(distance > 0.0, out * distance, 0.0)
-
-
-def _times(matrix: sp.csr_array, x: LongArray) -> LongArray:
-    """matrix @ x in extended precision, row by row."""
-    out = np.zeros(matrix.shape[0], np.longdouble)
-    pointer = matrix.indptr.astype(np.int64)
-    start = 0
-    while start < out.size:
-        stop = int(np.searchsorted(pointer, pointer[start] + _CHUNK, side="right")) - 1
-        stop = min(max(stop, start + 1), out.size)
-        part = slice(int(pointer[start]), int(pointer[stop]))
-        terms = matrix.data[part].astype(np.longdouble) * x[matrix.indices[part]]
-        filled = start + np.flatnonzero(np.diff(pointer[start : stop + 1]))
-        if filled.size:
-            out[filled] = np.add.reduceat(terms, pointer[filled] - pointer[start])
-        start = stop
     return out
 
 
@@ -175,7 +163,7 @@ def _refined(matrix: sp.csr_array, right: LongArray, solve: Solve) -> FloatArray
     before = np.inf
     size = abs(matrix)
     for _ in range(_REFINEMENTS):
-        rest = right - _times(matrix, x)
+        rest = right - matrix @ x
         whole = size @ np.abs(x).astype(np.float64) + np.abs(right).astype(np.float64)
         worst = float((np.abs(rest) / np.where(whole > 0.0, whole, 1.0)).max(initial=0.0))
         if not np.isfinite(worst):
@@ -251,19 +239,20 @@ class Bordered:
 
 
 def _own_columns(matrix: sp.csr_array) -> tuple[Any, Any]:
-    """(rows, columns): rows that get a column of their own, whose largest positive entry is there; as many as found."""
-    by_column = sp.csc_array(matrix)
-    best = np.full(matrix.shape[0], -1)
-    value = np.zeros(matrix.shape[0])
-    for j in range(matrix.shape[1]):
-        part = slice(by_column.indptr[j], by_column.indptr[j + 1])
-        data = by_column.data[part]
-        if data.size and data.max() > 0.0:
-            i = int(by_column.indices[part][np.argmax(data)])
-            if data.max() > value[i]:
-                best[i], value[i] = j, data.max()
-    rows = np.flatnonzero(best >= 0)
-    return rows, best[rows]
+    """(rows, columns): rows that get a column of their own, whose largest positive entry is there; as many as found.
+
+    >>> _own_columns(sp.csr_array([[1.0, 4.0, -9.0], [2.0, 1.0, 0.0]]))
+    (array([0, 1]), array([1, 0]))
+    """
+    entries = matrix.tocoo()
+    positive = entries.data > 0.0
+    row, column, value = entries.row[positive], entries.col[positive], entries.data[positive]
+    # The largest entry of every column, then the largest of those in every row; ties to the lowest number.
+    first = np.lexsort((row, -value, column))
+    top = first[np.unique(column[first], return_index=True)[1]]
+    of_row = top[np.lexsort((column[top], -value[top], row[top]))]
+    rows, at = np.unique(row[of_row], return_index=True)
+    return rows, column[of_row[at]]
 
 
 class Core:

@@ -33,7 +33,7 @@ from .scaling import ScaledProgram
 
 FILE_NAME = "checkpoint.npz"
 _SECONDS_BETWEEN = 30.0
-_VERSION = 1
+_VERSION = 2
 
 
 class Checkpoint:

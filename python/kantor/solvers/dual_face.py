@@ -19,13 +19,13 @@ import scipy.sparse as sp
 from ..backends.world import once
 from ..errors import OptionError
 from .basis import ROUNDING
-from .exact import highs_model, import_highspy
+from .exact import SMALL_MATRIX_VALUE, highs_model, import_highspy
 from .problem import FloatArray, LinearProgram
 from .value_units import ValueUnits
 from .vertex import MOST_ROWS, ProgramVertex
 
 _HIGHS = {
-    "output_flag": False, "parallel": "off", "solver": "simplex", "small_matrix_value": 1e-12,
+    "output_flag": False, "parallel": "off", "solver": "simplex", "small_matrix_value": SMALL_MATRIX_VALUE,
     "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
 }  # fmt: skip
 
@@ -38,7 +38,7 @@ def multiplier_ranges(vertex: ProgramVertex, rows: Any, columns: Any) -> tuple[F
     the linear program. The multiplier of a good's row is its price, that of a limit's row its floor rent minus its
     rent; what a technique earns is the rent of its capacity where that is full.
 
-    Raises OptionError where a degenerate vertex has more than MOST_ROWS goods and limits.
+    Raises OptionError where a degenerate vertex has more than MOST_ROWS goods and limits, and where HiGHS finds no end.
     """
     rows, columns = np.asarray(rows, np.intp), np.asarray(columns, np.intp)
     low = np.concatenate([vertex.y[rows], -vertex.reduced[columns]])
@@ -125,4 +125,6 @@ def _end(solver: Any, cost: FloatArray, count: int) -> float:
         return float(solver.getInfo().objective_function_value)
     if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
         return -np.inf
-    return np.nan
+    # Without an end there is no interval, and the vertex alone would pass for one.
+    words = solver.modelStatusToString(status)
+    raise OptionError(f"price intervals: HiGHS found no end of one ({words.lower()})")

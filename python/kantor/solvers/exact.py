@@ -183,7 +183,12 @@ def optimal_basis(lp: LinearProgram, stopping: StoppingCriteria) -> tuple[Status
     status, _ = _status(highspy, solver)
     if status is not Status.OPTIMAL:
         return status, None
+    return status, basis_of(highspy, solver)
+
+
+def basis_of(highspy: Any, solver: Any) -> Basis:
+    """The basis at which HiGHS stands."""
     kinds, found = highspy.HighsBasisStatus, solver.getBasis()
     place = {kinds.kLower: -1, kinds.kBasic: 0, kinds.kUpper: 1, kinds.kZero: -1, kinds.kNonbasic: -1}
     columns, rows = ([place[s] for s in part] for part in (found.col_status, found.row_status))
-    return status, Basis(np.array(columns, dtype=np.int8), np.array(rows, dtype=np.int8))
+    return Basis(np.array(columns, dtype=np.int8), np.array(rows, dtype=np.int8))

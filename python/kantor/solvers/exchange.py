@@ -18,12 +18,13 @@ is. It is an active-set Newton method on the bordered Leontief system, with the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from .border import Border
 from .problem import FloatArray
 from .rigour import gamma
 from .small_program import BASIC, LOWER, UPPER, Found, Statuses, solve_small
@@ -38,11 +39,14 @@ _DROP, _LEAST_DROP = 1e-3, 1e-6
 _DROP_BY_TOLERANCE = 100.0  # a tolerance of 1e-6 does not need the last share: it is dear to compute
 _FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
 _CHAIN = 40
-_CALM = 3
+_SNAP = 0.0
+_CALM = 2
+_PATIENT = 2  # rounds without progress after which contents are refined
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
 _SOLVE = 1e-12
 _SURPLUS = 3e-12  # of its output that a good's balance aims to leave over, for rounding
 _WEIGHT = 100.0  # of violated bounds in the estimated gap: a plan has to be repaired, a price only bounds
+_LOWERED = 2.0  # of a good's output that a price too high costs at most, in the estimated gap
 _ENOUGH = 0.1  # the search ends when its own estimate of the gap is this share of the tolerance
 _MARGIN, _SHARE = 1e-11, 0.01  # of a bound that is left unused: at least this, and this share of the tolerance
 _MISS = (
@@ -67,6 +71,25 @@ class Point:
     scale: float
     prices: FloatArray
     rents: FloatArray
+
+
+class Best:
+    """The best plan and the best prices so far, each by its own estimate: rounds that mend one disturb the other."""
+
+    def __init__(self, scaled: bool, point: Point) -> None:
+        self.scaled, self.point = scaled, point
+        self.plan, self.prices = (-np.inf, np.inf) if scaled else (np.inf, -np.inf)
+
+    def add(self, point: Point, plan: float, prices: float) -> float:
+        """Take what is better of another point; the relative distance of the two values."""
+        sign = -1.0 if self.scaled else 1.0
+        if sign * plan < sign * self.plan:
+            self.plan = plan
+            self.point = replace(self.point, output=point.output, scale=point.scale)
+        if sign * prices > sign * self.prices:
+            self.prices = prices
+            self.point = replace(self.point, prices=point.prices, rents=point.rents)
+        return abs(self.plan - self.prices) / max(abs(self.plan), 1e-300)
 
 
 @dataclass
@@ -106,25 +129,27 @@ class Exchange:
         """Exchange until nothing is in doubt, or give up: too many doubts, no progress, or no time."""
         self.x, self.t, self.p, self.rents = start.output.copy(), start.scale, start.prices.copy(), start.rents.copy()
         self._settle_state()
+        self.needs: tuple[Any, ...] = (None, 0.0, None, None)
+        self.frozen = False
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
-        best, since, kept, gap = np.inf, 0, self._point(), np.inf
+        best, since, gap, kept = np.inf, 0, np.inf, Best(self.scaled, self._point())
         self.drop, least = _DROP, max(_LEAST_DROP, min(0.1 * _DROP, _DROP_BY_TOLERANCE * self.tolerance))
         most = min(_MOST_DOUBTS, max(_FEW_DOUBTS, _MOST_SHARE * self.n))
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
             self._price()
-            wrong, gap = self._wrong(), self._gap()
+            wrong = self._wrong()
+            gap = kept.add(self._point(), *self._values())
             since = 0 if gap < 0.5 * best else since + 1
             # Coarse contents are to blame for no progress only where the goods in doubt are the right ones.
             few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
-            if few and since >= (1 if self.drop == _DROP else 2):
+            if few and since >= _PATIENT and not self.elastic:
                 self.drop = max(least, 0.1 * self.drop)
-            if gap < best:
-                best, kept = gap, self._point()
+            self.frozen = few and (self.frozen or since > 0)
+            best = min(best, gap)
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
-            # What exceeds a true capacity cannot be repaired where the good has no other technique.
-            if gap <= self.enough and (since > 1 or (self.x <= self.most).all()):
+            if gap <= self.enough:
                 why, settled = f"{int(self.doubt.sum())} goods in doubt", True
                 break
             # The estimate is cautious: what stays at a few tolerances is worth a certificate.
@@ -140,7 +165,7 @@ class Exchange:
                 why = "the small program has no solution"
                 break
             self._rebase()
-        return Exchanged(kept, settled, rounds, int(self.doubt.sum()), best, why)
+        return Exchanged(kept.point, settled, rounds, int(self.doubt.sum()), best, why)
 
     def _point(self) -> Point:
         """The present point inside its bounds."""
@@ -162,6 +187,10 @@ class Exchange:
         room = np.where(at_zero | at_top, -1.0, np.minimum(above, below))
         # A good without a clear middle technique takes the one that its price comes closest to.
         self.marginal = self._best(np.where(room > 0.0, room, -1.0 - np.abs(reduced) / (np.abs(reduced) + price)))
+        if _SNAP:
+            lean = (room > 0.0) & (room < _SNAP)
+            lean[self.marginal] = False
+            at_zero, at_top = at_zero | (lean & (above <= below)), at_top | (lean & (above > below))
         x = np.where(at_zero, 0.0, np.where(at_top, self.capacity, x))
         self.middle = ~(at_zero | at_top)
         self.middle[self.marginal] = False
@@ -226,23 +255,22 @@ class Exchange:
         """(n,) goods of which nothing is made: their cheapest technique sets their price, no program is needed."""
         return np.bincount(self.own, np.abs(self.x), self.n) <= _NOTHING * float(self.size.mean())
 
-    def _gap(self) -> float:
-        """Relative distance of the two values, had the plan its faults made good at their price; a guess, no proof.
+    def _values(self) -> tuple[float, float]:
+        """(value of the plan, value of the prices), as if their faults were made good; guesses, no proof.
 
-        Where all bounds hold it is the sum of reduced cost times distance from the bound that it asks for.
+        A fault of the plan is dear, it has to be repaired within scarce limits; one of the prices costs what they are
+        lowered by, for all that is made.
         """
         technology, x = self.technology, np.clip(self.x, 0.0, self.most)
-        most = np.where(np.isfinite(self.capacity), self.capacity, np.maximum(x, self.size[self.own]))
+        most = np.where(np.isfinite(self.capacity), self.capacity, _LOWERED * np.maximum(x, self.size[self.own]))
         paid = float(np.maximum(-self.reduced, 0.0) @ most + self.limit @ self.rents)
         faults = _WEIGHT * float(np.abs(self.x - x) @ np.abs(self.p)[self.own])
         over = _WEIGHT * float(np.maximum(technology.use.T @ x - 1.0, 0.0).max(initial=0.0))
-        worth = float(self.p @ self.demand)
+        worth = max(float(self.p @ self.demand), 1e-300)
         if self.scaled:
-            return (
-                abs(paid / max(worth, 1e-300) / max(self.t, 1e-300) - 1.0) + faults / max(self.t * worth, 1e-300) + over
-            )
+            return self.t * (1.0 - over) - faults / worth, paid / worth
         cost = float(technology.cost @ x)
-        return (abs(cost - worth + paid) + faults) / max(cost, 1e-300) + over
+        return cost * (1.0 + over) + faults, worth - paid
 
     # ---- the small program -----------------------------------------------------------------------------------------
     def _master(self, out_of_time: Callable[[], bool]) -> bool:
@@ -300,7 +328,42 @@ class Exchange:
         self.nu[goods] = -duals[: goods.size] * scale_row
         self.rents = np.maximum(-duals[goods.size :], 0.0)
         self.x[self.marginal[goods]] += moved
+        border = None if self.elastic else Border.of(matrix, columns_at, rows_at)
+        if border is not None:
+            self._correct(border, columns, goods, scale_column, scale_row)
         return True
+
+    def _correct(
+        self, border: Border, columns: np.ndarray[Any, Any], goods: np.ndarray[Any, Any], scale_column: FloatArray,
+        scale_row: FloatArray,
+    ) -> None:  # fmt: skip
+        """Plan and prices of the basis found, to rounding: the small program knows contents to a few digits only."""
+        in_goods, in_columns = border.rows < goods.size, border.columns < columns.size
+        row, limit = border.rows[in_goods], border.rows[~in_goods] - goods.size
+        at, column = self.marginal[goods[row]], border.columns[in_columns]
+        moving, size, unit = columns[column], scale_column[column], scale_row[row]
+        side = np.where(self.status[at] == UPPER, self.capacity[at], 0.0)
+
+        def short() -> FloatArray:
+            self._balance()
+            room = self.limit - self.technology.use.T @ self.x
+            return np.concatenate([(side - self.x[at]) * unit, room[limit]])
+
+        def run(step: FloatArray) -> None:
+            self.x[moving] += step[in_columns] * size
+            self.t += float(step[~in_columns].sum())
+
+        def dear() -> FloatArray:
+            self._price()
+            scale = [] if in_columns.all() else [1.0 - float(self.p @ self.demand)]
+            return np.append(-self.reduced[moving] * size, scale)
+
+        def charge(step: FloatArray) -> None:
+            self.nu[goods[row]] += step[in_goods] * unit
+            self.rents[limit] += step[~in_goods]
+
+        border.correct(short, run)
+        border.correct(dear, charge, transposed=True)
 
     def _elastically(
         self, cost: FloatArray, matrix: Any, row_low: FloatArray, row_high: FloatArray, low: FloatArray,
@@ -341,7 +404,19 @@ class Exchange:
         return self.content
 
     def _needs(self, goods: np.ndarray[Any, Any]) -> sp.csr_array:
-        """L_P'e_k for the goods in doubt (n, k), to a few digits: a truncated series with small entries dropped."""
+        """L_P'e_k for the goods in doubt (n, k), to a few digits: a truncated series with small entries dropped.
+
+        Kept for as long as the marginal techniques and the precision stay: towards the end they do.
+        """
+        rows, drop, at, kept = self.needs
+        if rows is self.rows and drop == self.drop and np.isin(goods, at).all():
+            return sp.csr_array(kept[:, np.searchsorted(at, goods)])
+        total = self._series(goods)
+        self.needs = (self.rows, self.drop, goods, total)
+        return total
+
+    def _series(self, goods: np.ndarray[Any, Any]) -> sp.csr_array:
+        """The truncated series of L_P'e_k = e_k + A_P'e_k + ..."""
         k = goods.size
         term = sp.csr_array((np.ones(k), (goods, np.arange(k))), shape=(self.n, k))
         total = term
@@ -367,6 +442,8 @@ class Exchange:
         room[new[idle]] = np.inf
         self.doubt |= idle
         switch = self.doubt & (new != old) & (room[new] > 1e-8) & (room[old] <= 0.1 * room[new])
+        # Techniques that change places every other round never settle, and contents have to be found anew for them.
+        switch &= idle if self.frozen else True
         goods = np.flatnonzero(switch)
         self.x[old[goods]] = np.clip(self.x[old[goods]], 0.0, self.capacity[old[goods]])
         self.marginal = np.where(switch, new, old)

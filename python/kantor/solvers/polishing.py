@@ -64,17 +64,16 @@ class Polishing:
     feasible: Feasible
     judge: Callable[[FloatArray, FloatArray], Residuals]
     iterations: int = 0
-    tries: int = 0
     not_before: float = _LEAST
 
     @property
     def state(self) -> list[float]:
         """What a checkpoint keeps."""
-        return [self.iterations, self.tries, self.not_before]
+        return [self.iterations, self.not_before]
 
     @state.setter
     def state(self, kept: list[float]) -> None:
-        self.iterations, self.tries, self.not_before = int(kept[0]), int(kept[1]), kept[2]
+        self.iterations, self.not_before = int(kept[0]), kept[1]
 
     def worth_trying(self, residuals: Residuals, iteration: int) -> bool:
         """Whether only feasibility is missing, and enough has been done since the last try.
@@ -89,7 +88,7 @@ class Polishing:
         """The point of ``lp`` near (x, y) of the loop, if within the tolerance; else None, and no try before twice as
         many iterations."""
         x, y = self.unscale(x, y)
-        self.not_before, self.tries = 2.0 * iteration, self.tries + 1
+        self.not_before = 2.0 * iteration
         budget = int(_SHARE * iteration)
         budget = budget if most is None else min(budget, most // 2)
         if not (np.isfinite(x).all() and np.isfinite(y).all()):

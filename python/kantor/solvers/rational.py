@@ -9,7 +9,7 @@ numbers grow with them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -73,14 +73,18 @@ def vertex(lp: LinearProgram, basis: Basis) -> Vertex | None:
     return Vertex(x, y, _dot(lp.c, x), _feasible(lp, K, x), _optimal_signs(lp, K, x, y))
 
 
-def optimal_vertex(lp: LinearProgram, basis: Basis, most: int = 60) -> tuple[Basis, Vertex, int] | None:
+def optimal_vertex(
+    lp: LinearProgram, basis: Basis, most: int = 60, out_of_time: Callable[[], bool] = lambda: False
+) -> tuple[Basis, Vertex, int] | None:
     """(an optimal basis near ``basis``, its vertex, pivots made), every sign of it without tolerance.
 
     From a basis that is feasible or optimal in its signs, by the primal or the dual simplex method with the least-index
-    rule (Bland 1977); None if it is neither, if it is singular, or after ``most`` pivots.
+    rule (Bland 1977); None if it is neither, if it is singular, after ``most`` pivots, or out of time.
     """
     K = lp.K.toarray()
     for pivots in range(most + 1):
+        if out_of_time():
+            return None
         found = vertex(lp, basis)
         if found is None:
             return None
@@ -128,6 +132,27 @@ def _direction(lp: LinearProgram, K: FloatArray, basis: Basis, k: int) -> list[F
     for j, value in zip(basic.tolist(), inner, strict=True):
         change[j] = value
     return change + [_dot(K[i], change) for i in range(rows)]
+
+
+def _moves(lp: LinearProgram, K: FloatArray, basis: Basis, out: int) -> list[Fraction] | None:
+    """What a unit of each nonbasic variable changes in the basic one ``out``, from one transposed solve; basic ones: 0.
+
+    With B the basic columns of the tight rows, x_basic = B^-1 (sides - rest), so that a row w of B^-1, or of
+    K_out,basic B^-1, says it for all nonbasic variables at once.
+    """
+    basic, tight = np.flatnonzero(basis.columns == 0), np.flatnonzero(basis.rows != 0)
+    rows, n = lp.shape
+    right = [Fraction(int(j == out)) if out < n else Fraction(float(K[out - n, j])) for j in basic]
+    w = _solve(K[np.ix_(tight, basic)].T, right)
+    if w is None:
+        return None
+    moves = [Fraction(0)] * (n + rows)
+    for k in np.flatnonzero(basis.columns != 0).tolist():
+        direct = Fraction(float(K[out - n, k])) if out >= n else Fraction(0)
+        moves[k] = direct - _dot(K[tight, k], w)
+    for i, value in zip(tight.tolist(), w, strict=True):
+        moves[n + i] = value
+    return moves
 
 
 def _values(lp: LinearProgram, K: FloatArray, found: Vertex) -> list[Fraction]:
@@ -183,18 +208,18 @@ def _leave(lp: LinearProgram, K: FloatArray, basis: Basis, found: Vertex) -> Bas
         if places[out] != 0 or _within(value, low, high):
             continue
         side = -1 if value < low else 1
+        moves = _moves(lp, K, basis, out)
+        if moves is None:
+            return None
         ratios: list[tuple[Fraction, int]] = []
         for k, place in enumerate(places):
             bounds = _bounds(lp, k)
             if place == 0 or bounds[0] == bounds[1]:
                 continue
-            change = _direction(lp, K, basis, k)
-            if change is None:
-                return None
             # The leaving variable has to move towards its side as k moves off its own.
-            move = change[out] * (1 if place < 0 else -1)
+            move = moves[k] * (1 if place < 0 else -1)
             if (move > 0) if side < 0 else (move < 0):
-                ratios.append((abs(costs[k] / change[out]), k))
+                ratios.append((abs(costs[k] / moves[k]), k))
         if not ratios:
             return None  # infeasible
         _, k = min(ratios)

@@ -19,7 +19,7 @@ from .rigour import flush
 
 _AT_CAPACITY = 1e-9  # a technique this close to its capacity, relatively, counts as full
 _ROUNDS = 6
-_LIFTS = 3
+_LIFTS = 6
 _FEW_TECHNIQUES = 10_000
 
 
@@ -121,15 +121,18 @@ class Repair:
     def lift(self, activity: FloatArray, target: FloatArray, clip: bool = True) -> FloatArray | None:
         """Raise activity until ``target`` is met on every row, by any technique with room; None if it cannot be.
 
-        By-products of the added activity are ignored, which errs on the safe side.
+        By-products of the added activity are ignored, which errs on the safe side. What fills a capacity leaves the rest
+        to the other techniques of its good.
         """
         program, evaluator = self.program, self.evaluator
         x, mix = activity, None
         for _ in range(_LIFTS):
+            if clip and (x > program.capacity).any():
+                x, mix = np.minimum(x, program.capacity), None
             net, throughput = evaluator.net_output(x)
             margin = evaluator.margins(throughput + np.abs(target), INTERIOR)
             if (net - target >= 0.4 * margin).all():
-                return np.minimum(x, program.capacity) if clip else x
+                return x
             mix = mix or self._room(x)
             missing = np.where(net - target < 0.4 * margin, target + margin - net, 0.0)
             found = least_output(mix.inputs, np.maximum(missing, 0.0), can_make=mix.makes, backend=self.backend)

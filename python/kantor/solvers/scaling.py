@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator, cg
 
 from ..errors import OptionError, ProblemError
 from . import terms as separable
@@ -157,8 +158,12 @@ def wide_units(K: Any) -> bool:
     >>> wide_units(sp.csr_array([[1.0, 1e-9], [1e9, 1.0]]))
     True
     """
-    data = K.data[K.data != 0]
-    return bool(data.size and np.std(np.log2(np.abs(data))) > _WIDE_BITS)
+    count, total, squares = 0, 0.0, 0.0
+    for start in range(0, K.data.size, _CHUNK):
+        data = K.data[start : start + _CHUNK]
+        logs = np.log2(np.abs(data[data != 0]))
+        count, total, squares = count + logs.size, total + float(logs.sum()), squares + float(logs @ logs)
+    return count > 0 and squares / count - (total / count) ** 2 > _WIDE_BITS**2
 
 
 def log_scales(K: Any, row: FloatArray, column: FloatArray, between: Callable[[], None] = lambda: None) -> None:
@@ -178,21 +183,13 @@ def log_scales(K: Any, row: FloatArray, column: FloatArray, between: Callable[[]
     mean = lambda v: np.bincount(rows, weights=v, minlength=M) / in_row  # noqa: E731
     fold = lambda v: np.bincount(columns, weights=v, minlength=N)  # noqa: E731
     times = lambda v: in_column * v - fold(mean(v[columns])[rows])  # noqa: E731
-    v, r = np.zeros(N), fold(logs - mean(logs)[rows])
-    z = r / in_column
-    p, rz = z.copy(), float(r @ z)
-    stop = _LOG_TOLERANCE**2 * max(rz, 1e-300)
-    for _ in range(_LOG_ITERATIONS):
-        if rz <= stop:
-            break
-        between()
-        image = times(p)
-        alpha = rz / float(p @ image)
-        v += alpha * p
-        r -= alpha * image
-        z = r / in_column
-        rz, before = float(r @ z), rz
-        p = z + rz / before * p
+    weight = np.sqrt(in_column)  # in the unknowns weight * v the diagonal preconditioner is in the system itself
+    system: Any = LinearOperator((N, N), matvec=lambda w: times(w / weight) / weight, dtype=np.float64)
+    v, _ = cg(
+        system, fold(logs - mean(logs)[rows]) / weight, rtol=_LOG_TOLERANCE, maxiter=_LOG_ITERATIONS,
+        callback=lambda _: between(),
+    )  # fmt: skip
+    v = v / weight
     row *= np.exp2(mean(logs - v[columns]))
     column *= np.exp2(v)
 

@@ -14,7 +14,7 @@ import highspy
 import numpy as np
 
 from ..backends.world import once
-from .exact import import_highspy
+from .exact import SMALL_MATRIX_VALUE, import_highspy
 from .problem import FloatArray
 
 LOWER, BASIC, UPPER = 0, 1, 2
@@ -31,7 +31,7 @@ _OPTIONS: dict[str, Any] = {
     "presolve": "off",
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,
-    "small_matrix_value": 1e-12,
+    "small_matrix_value": SMALL_MATRIX_VALUE,
 }
 
 

@@ -23,9 +23,10 @@ from ..backends.world import once
 from ..errors import OptionError
 from .basis import ROUNDING, BasicPoint, basic_point
 from .bounds import DualPoint, planning_prices
-from .certificate import certify, relative_gap
+from .certificate import Certificate, certify, merge, relative_gap
+from .clock import Clock
 from .evaluate import Evaluator
-from .exact import highs_model, import_highspy
+from .exact import SMALL_MATRIX_VALUE, basis_of, highs_model, import_highspy
 from .exchange import Exchange, Point
 from .plain_units import PlainUnits
 from .problem import FloatArray, LinearProgram
@@ -35,14 +36,14 @@ from .rational import Basis, Vertex, optimal_vertex
 from .repair import PlanPoint
 from .rounds import Start
 from .scaling import equilibrate
+from .small_program import BASIC, LOWER, UPPER
 from .solution import Status
 from .technology import Technology, not_leontief
 from .value_units import ValueUnits
 
 MOST_ROWS = 20_000  # goods and limits for which the simplex method is asked
 MOST_EXACT = 60  # goods and limits for which the vertex is confirmed in rational arithmetic
-_EXCHANGE = 1e-12
-_BASIC = 1
+_EXCHANGE = 1e-12  # gap that block exchange and the certificate aim at
 _RUIZ_PASSES = 8
 
 
@@ -158,12 +159,13 @@ def at_vertex(
         return solution, None
     if units is not None:
         found = _out_of(units, found)
-    certificate = certify(Evaluator(program), found.plan(program.targets), found.dual(), backend=kernels)
-    if not certificate.gap <= max(solution.gap, solution.info.tolerance):
-        solution.info.notes.append(
-            f"vertex: its own certificate has a gap of {certificate.gap:.1e}, so plan and prices are the solver's"
-        )
-        return solution, found
+    # Of a vertex all digits are right, so its certificate is sought to the last digits; the plan that there was helps
+    # where rounding leaves the vertex no room, and what it proves already stays proved.
+    mine = certify(
+        Evaluator(program), found.plan(program.targets), found.dual(), tolerance=_EXCHANGE, safe=plan,
+        safe_dual=start.dual, backend=kernels,
+    )  # fmt: skip
+    certificate = merge(_of_solution(program, solution, start), mine)
     scale, targets = certificate.plan.scale, program.targets
     return replace(
         solution,
@@ -182,6 +184,15 @@ def at_vertex(
     ), found
 
 
+def _of_solution(program: PlanningProgram, solution: ProgramSolution, start: Start) -> Certificate:
+    """What an optimal solution proves, as a certificate."""
+    return Certificate(
+        program.kind, solution.lower_bound, solution.upper_bound, start.plan, start.dual, solution.capacity_rents,
+        np.isfinite(solution.upper_bound if program.kind == "use" else solution.lower_bound),
+        np.isfinite(solution.lower_bound if program.kind == "use" else solution.upper_bound),
+    )  # fmt: skip
+
+
 def _out_of(units: PlainUnits, found: ProgramVertex) -> ProgramVertex:
     """The vertex in the units of the planning program."""
     o = units.objective
@@ -198,7 +209,7 @@ class _Search:
     """One search; ``failures`` say what was tried in vain."""
 
     def __init__(self, program: PlanningProgram, start: Start, backend: Backend, seconds: float | None):
-        self.program, self.start, self.backend, self.seconds = program, start, backend, seconds
+        self.program, self.start, self.backend, self.clock = program, start, backend, Clock(seconds)
         self.evaluator = Evaluator(program)
         self.lp, self.layout = to_linear_program(program)
         # Goods without a price have no value to be counted in: rows and columns are evened out besides.
@@ -211,6 +222,9 @@ class _Search:
     def run(self) -> ProgramVertex | None:
         """The first way that leads to an optimal vertex."""
         for name, way in self._ways():
+            if self.clock.expired():
+                self.failures.append(f"{name}: no time left")
+                break
             basis = way()
             if basis is None:
                 self.failures.append(f"{name}: no basis")
@@ -218,9 +232,10 @@ class _Search:
             small = self.lp.shape[0] <= MOST_EXACT
             exact: Vertex | None = None
             if small:
-                moved = optimal_vertex(self.lp, basis)
+                moved = optimal_vertex(self.lp, basis, out_of_time=self.clock.expired)
                 if moved is None:
-                    self.failures.append(f"{name}: the basis is not optimal in rational arithmetic")
+                    late = "time ran out" if self.clock.expired() else "the basis is not optimal in rational arithmetic"
+                    self.failures.append(f"{name}: {late}")
                     continue
                 basis, exact, pivots = moved
                 name += f", confirmed in rational arithmetic after {pivots} pivots" if pivots else ""
@@ -296,12 +311,14 @@ class _Search:
         )
         output = np.maximum(plan.activity, 0.0) * technology.per_activity
         rents = dual.rents[technology.limited] * technology.limit
-        search.run(Point(output, plan.scale if scaled else 1.0, dual.prices / technology.value, rents))
-        columns = np.where(search.status == 0, -1, np.where(search.status == 2, 1, 0))
+        search.run(
+            Point(output, plan.scale if scaled else 1.0, dual.prices / technology.value, rents), self.clock.expired
+        )
+        columns = np.where(search.status == LOWER, -1, np.where(search.status == UPPER, 1, 0))
         rows = np.full(self.lp.shape[0], -1)
         n = program.shape[0]
         rows[n:] = 0
-        rows[n + technology.limited] = np.where(search.limit_status == _BASIC, 0, 1)
+        rows[n + technology.limited] = np.where(search.limit_status == BASIC, 0, 1)
         if scaled:
             columns = np.append(columns, 0)
         return Basis(columns.astype(np.int8), rows.astype(np.int8))
@@ -314,10 +331,12 @@ class _Search:
         solver = highspy.Highs()
         options = {
             "output_flag": False, "presolve": "off", "solver": "simplex", "parallel": "off",
-            "small_matrix_value": 1e-12, "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
+            "small_matrix_value": SMALL_MATRIX_VALUE, "primal_feasibility_tolerance": 1e-10,
+            "dual_feasibility_tolerance": 1e-10,
         }  # fmt: skip
-        if self.seconds is not None:
-            options["time_limit"] = max(self.seconds, 1e-3)
+        left = self.clock.left()
+        if left is not None:
+            options["time_limit"] = max(left, 1e-3)
         for name, value in options.items():
             solver.setOptionValue(name, value)
         if solver.passModel(highs_model(highspy, lp)) == highspy.HighsStatus.kError:
@@ -331,10 +350,7 @@ class _Search:
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        found, kinds = solver.getBasis(), highspy.HighsBasisStatus
-        place = {kinds.kLower: -1, kinds.kBasic: 0, kinds.kUpper: 1, kinds.kZero: -1, kinds.kNonbasic: -1}
-        columns, rows = ([place[s] for s in part] for part in (found.col_status, found.row_status))
-        return Basis(np.array(columns, dtype=np.int8), np.array(rows, dtype=np.int8))
+        return basis_of(highspy, solver)
 
 
 def _finite(v: FloatArray) -> FloatArray:
