@@ -81,5 +81,7 @@ def least_by_highs(plan: Plan, weights: dict[Element, float]) -> float:
             row(np.eye(m)[element.at], element, element.bound)
         else:
             row(-net[element.at], element, -element.bound)
-    answer = linprog(cost, np.array(rows), right, method="highs")
+    # A target given up whole is a share of 1; beyond that goods would come from nowhere.
+    bounds = [(0, None)] * m + [(0, 1.0 if element.kind == "target" else None) for element in giving]
+    answer = linprog(cost, np.array(rows), right, bounds=bounds, method="highs")
     return float(answer.fun) if answer.status == 0 else float("inf")

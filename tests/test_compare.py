@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -75,3 +76,13 @@ def test_the_command(tmp_path: Path) -> None:
     assert facts["limits"]["HOURS"]["rent_first"] > 0
     assert {row["label"] for row in facts["activity"]} == set(plan_folders.GOODS)
     assert CliRunner().invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "none")]).exit_code == 2
+
+
+def test_the_command_shows_the_names_of_products(tmp_path: Path) -> None:
+    eco = plan_folders.economy()
+    eco = eco.replace(product_names=pd.Series([f"fine {label}" for label in eco.products], eco.products))
+    for folder, bound in (("a", "90%"), ("b", "95%")):
+        kt.Plan(eco, limits={"HOURS": bound}).solve().save(tmp_path / folder)
+    said = CliRunner().invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--top", "3"]).stdout
+    code = str(kt.compare_plans(*(kt.load_plan(tmp_path / f) for f in "ab")).activity.index[0])
+    assert f"{eco.product_names[code]} ({code})" in said

@@ -74,6 +74,21 @@ def test_years_keep_their_levels(tmp_path: Path) -> None:
     assert result.to_xarray()["technique_year"].to_numpy().tolist() == [2027] * 5 + [2028] * 5
 
 
+def test_levels_of_labels_called_like_columns_are_told_apart(tmp_path: Path) -> None:
+    pytest.importorskip("xarray")
+    labels = pd.MultiIndex.from_tuples([("a", "x"), ("b", "y")], names=["unit", "price"])
+    eco = kt.Economy.from_iot(
+        A=[[0.5, 0.1], [0.2, 0.4]], Y=[30.0, 10.0], labels=labels, S=[[1.0, 2.0]], indicators=["h"]
+    )
+    result = kt.Plan(eco, limits={"h": "90%"}).solve()
+    table = pd.read_csv(result.export(tmp_path / "t") / "products.csv")
+    assert table.columns.tolist()[:2] == ["product unit", "product price"]
+    assert table["product unit"].tolist() == ["a", "b"]
+    assert table["price"].tolist() == pytest.approx(result.prices.tolist())
+    data = result.to_xarray()
+    assert data["product_product_unit"].to_numpy().tolist() == ["a", "b"]
+
+
 def test_exports_that_cannot_be_are_refused(result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result.export(tmp_path / "t")
     with pytest.raises(ProblemError, match="exists already"):
@@ -86,6 +101,11 @@ def test_exports_that_cannot_be_are_refused(result, tmp_path: Path, monkeypatch:
         result.export(tmp_path / "u", format="exel")
     with pytest.raises(ProblemError, match="several tables"):
         result.export(tmp_path / "u.csv")
+    for name in ("out.json", "out.xls", "out.mps"):
+        with pytest.raises(ProblemError, match=r"end in \.xlsx or \.nc, or name a folder"):
+            result.export(tmp_path / name)
+        assert not (tmp_path / name).exists()
+    assert result.export(tmp_path / "plan.2026").is_dir()
     with pytest.raises(ProblemError, match=r"ending in \.nc"):
         result.export(tmp_path / "u", format="netcdf")
     monkeypatch.setitem(__import__("sys").modules, "xarray", None)

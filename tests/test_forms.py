@@ -107,7 +107,9 @@ WRONG = {
     "technique x: 2 coal -> -1 iron": (1, "makes nothing"),
     "technique x: 3 CO2 -> 1 iron": (14, "was declared as an emission at village.txt, line 5"),
     "technique x: 2 coal -> 1 iron, capacty 3": (32, "did you mean 'capacity'"),
-    "technique x: 2 coal -> 1 iron, capacity -3": (41, ">= 0"),
+    "technique x: 2 coal -> 1 iron, capacity -3": (41, "capacity -3.0 of 'x', expected a number >= 0"),
+    "technique x: 2 coal -> 1 iron, activity -3": (41, "activity -3.0 of 'x', expected a number >= 0"),
+    "factor water, base -2": (20, "base -2.0 of 'water', expected a number >= 0"),
     "technique x: 2 coal (hard) -> 1 iron": (21, "quotation marks"),
     'technique "x: 1 coal -> 1 iron': (11, "not closed"),
     "technique x: 1e400 coal -> 1 iron": (14, "too large"),
@@ -277,7 +279,9 @@ CELLS = {
     ("techniques", "A5", "mining"): "sheet techniques, cell A5: technique 'mining' stands here again",
     ("targets", "A2", "slag"): "sheet targets, cell A2: the target 'slag' is no good",
     ("limits", "C2", None): "sheet limits, cell A2: 'labour' has neither at_least nor at_most",
-    ("capacities", "B2", -1): "sheet capacities, cell B2: -1.0, expected a number >= 0",
+    ("capacities", "B2", -1): "sheet capacities, cell B2: capacity -1.0 of 'smelting', expected a number >= 0",
+    ("techniques", "B2", -1): "sheet techniques, cell B2: activity -1.0 of 'mining', expected a number >= 0",
+    ("factors", "E2", -1): "sheet factors, cell E2: base -1.0 of 'labour', expected a number >= 0",
     ("factors", "C2", "emision"): "sheet factors, cell C2: kind 'emision'; did you mean 'emission'",
     ("economy", "A2", "nam"): "sheet economy, cell A2: unknown key 'nam'; did you mean 'name'",
 }
@@ -370,6 +374,10 @@ def test_a_plan_keeps_the_limits_of_its_economy_unless_it_has_its_own() -> None:
     other = kt.Plan(eco, limits={"hours of work": kt.Limit(indicator="work", at_most=50)})
     assert {limit.name: limit.upper for limit in other.limits} == {"CO2": 1000.0, "hours of work": 50.0}
     assert kt.Plan(eco.replace(limits={})).limits == []
+    with pytest.raises(ProblemError, match="speaks of 'work', but the economy has a limit of its own on 'CO2'"):
+        kt.Plan(eco, limits={"CO2": kt.Limit(indicator="work", at_most=50)})
+    given = {"CO2": kt.Limit(indicator="work", at_most=50), "carbon": kt.Limit(indicator="CO2", at_most=500)}
+    assert {limit.name: limit.upper for limit in kt.Plan(eco, limits=given).limits} == {"CO2": 50.0, "carbon": 500.0}
 
 
 def test_limits_of_an_economy_are_checked_and_stored(tmp_path: Path) -> None:
@@ -383,6 +391,32 @@ def test_limits_of_an_economy_are_checked_and_stored(tmp_path: Path) -> None:
         eco.replace(limits={"labuor": (0.0, 1.0)})
     with pytest.raises(ProblemError, match="pair of numbers"):
         eco.replace(limits={"labour": 3.0})
+    with pytest.raises(ProblemError, match=r"activity: 'mining' is -1\.0, expected a number >= 0"):
+        eco.replace(activity=-1.0 * (eco.techniques == "mining"))
+    with pytest.raises(ProblemError, match="no base below zero"):
+        collect(eco.replace(reference_use=pd.Series(-1.0, eco.indicators)))
+
+
+def test_an_economy_written_by_people_is_a_scenario_by_itself(tmp_path: Path) -> None:
+    from kantor.planning.scenario import build as plan_of
+    from kantor.planning.scenario import load_scenario
+
+    eco = kt.read_economy(kt.template(tmp_path / "village.txt"))
+    expected = kt.Plan(eco).solve().objective
+    for name in ("village.txt", "village.xlsx", "village"):
+        if name == "village.xlsx":
+            pytest.importorskip("openpyxl")
+        plan = plan_of(load_scenario((tmp_path / name) if name == "village.txt" else kt.template(tmp_path / name)))
+        result = plan.solve()
+        assert result.objective == pytest.approx(expected, rel=1e-9)
+        assert plan.name == "village"
+        assert kt.verify_plan(result.save(tmp_path / f"plan of {name}")).ok
+    (tmp_path / "village.txt").write_text("technique a: -> 1 b\n")
+    with pytest.raises(ProblemError, match="add a target to its file"):
+        plan_of(load_scenario(tmp_path / "village.txt"))
+    (tmp_path / "tables").mkdir()
+    with pytest.raises(ProblemError, match=r"no economy in CSV files.*source = 'tables'"):
+        load_scenario(tmp_path / "tables")
 
 
 def test_a_text_is_planned_verified_and_compared_over_years(tmp_path: Path) -> None:

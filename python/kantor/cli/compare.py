@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from ..report.labels import entries
 from ..report.numbers import amount, change, exact
 from .console import label, print_json, print_table
+from .summary import product_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,21 +60,28 @@ def _print(one: PlanResult, other: PlanResult, found: Comparison, top: int) -> N
         head = ("limit", "use, first", "second", "bound, first", "second", "rent, first", "second")
         print_table("Limits", head, rows[: 3 * top])
     unit = one.unit if isinstance(one.unit, str) else ""
-    _print_moves("Activity that moved most", "technique", found.activity, top, unit)
-    _print_moves("Consumption that moved most", "product", found.consumption, top, unit)
-    _print_moves("Prices that moved most (each plan's basket is 1)", "product", found.prices, top, "")
+    words = _names(one, other)
+    _print_moves("Activity that moved most", ("technique", words), found.activity, top, unit)
+    _print_moves("Consumption that moved most", ("product", words), found.consumption, top, unit)
+    _print_moves("Prices that moved most (each plan's basket is 1)", ("product", words), found.prices, top, "")
 
 
-def _print_moves(title: str, what: str, table: pd.DataFrame, top: int, unit: str) -> None:
+def _names(one: PlanResult, other: PlanResult) -> Callable[[Any], str]:
+    """Readable words for labels of both plans; a technique has the name of the product whose label it has."""
+    first, second = product_names(one), product_names(other)
+    return lambda key: words if (words := first(key)) != label(key) else second(key)
+
+
+def _print_moves(title: str, what: tuple[str, Callable[[Any], str]], table: pd.DataFrame, top: int, unit: str) -> None:
     shown = table.head(top)
     if shown.empty:
         typer.echo(f"\n{title}: none")
         return
     rows = [
-        (label(key), amount(before, unit), amount(after, unit), change(after / before) if before else "new")
+        (what[1](key), amount(before, unit), amount(after, unit), change(after / before) if before else "new")
         for (key, before), (_, after) in zip(entries(shown["first"]), entries(shown["second"]), strict=True)
     ]
-    print_table(f"{title}{f', {unit}' if unit else ''}", (what, "first", "second", "change"), rows)
+    print_table(f"{title}{f', {unit}' if unit else ''}", (what[0], "first", "second", "change"), rows)
 
 
 def _number(value: Any) -> str:

@@ -62,13 +62,12 @@ def _tables(folder: Path, out: Path, format: str | None, force: bool) -> dict[st
 
 
 def _model(plan: Path, out: Path, format: str | None, force: bool) -> dict[str, Any]:
-    from ..planning.model import write_model
-
     if format is not None:
         raise OptionError(f"--format {format}: does not apply to {out.name}, whose ending says what it is")
     if out.exists() and not force:
         raise ProblemError(f"{out}: exists already; name another, or give --force")
-    names = write_model(_built(plan), out)
+    built = _built(plan)
+    names = (built.write_lp if out.name.lower().endswith(".lp") else built.write_mps)(out)
     table = out.with_name(out.name + ".names.csv")
     return {
         "format": "lp" if out.suffix.lower() == ".lp" else "mps",

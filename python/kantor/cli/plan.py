@@ -42,7 +42,11 @@ IterationLimit = Annotated[int | None, typer.Option(help="Stop after this many i
 def plan(
     scenario: Annotated[
         str,
-        typer.Argument(metavar="SCENARIO", help="A TOML file, or the name of a packaged scenario.", show_default=False),
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A TOML file, a packaged scenario's name, or an economy: a text, workbook or folder of CSV files.",
+            show_default=False,
+        ),
     ],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where to write the plan folder.", show_default=False)

@@ -11,6 +11,7 @@ import typer
 from ..report.labels import entries, leading, of_each_sector, records
 from ..report.numbers import amount, change, counted, exact, percent
 from ..report.spans import LEVELS, reached
+from ..report.terms import explained
 from ..solvers.vertex import MOST_EXACT
 from .console import label, print_table
 
@@ -42,7 +43,8 @@ def print_plan(result: PlanResult) -> None:
     lines.append(f"work       {seconds:.3g} s, {work(result.info)}")
     if result.info.why:
         lines.append(f"why        {result.info.why}")
-    lines += [f"note       {note}" for note in (*result.notes, *result.info.notes)]
+    notes = (*result.notes, *result.info.notes)
+    lines += [f"note       {note}" for note in (*notes, *explained((result.info.why, *notes)))]
     for line in lines:
         typer.echo(line)
     if not math.isfinite(result.objective):

@@ -63,7 +63,10 @@ def _total_columns(eco: Economy) -> list[int]:
     if whole is not None:
         return [labels.index(whole)]
     if not labels:
-        raise ProblemError(f"economy {eco.name!r} has no final demand; give one as a Series over products or an array")
+        raise ProblemError(
+            f"economy {eco.name!r} has no final demand; add a target to its file, or give one as a Series over "
+            "products or an array"
+        )
     return [j for j, label in enumerate(labels) if eco.demand_technology.get(label) in (None, eco.technology)]
 
 

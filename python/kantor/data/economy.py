@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError, suggest
-from .labels import aligned, as_index, fold, numbers, positions, resolve, resolve_keys, show
+from .labels import aligned, as_index, fold, numbers, positions, require_least, resolve, resolve_keys, show
 from .matrix import as_csr, as_frame, is_identity
 from .sparse_table import Intensities, SparseTable, as_sparse_table
 
@@ -182,6 +182,7 @@ class Economy:
         put(
             "activity", pd.Series(aligned(self.activity, self.techniques, "activity"), self.techniques, name="activity")
         )
+        require_least(self.activity.to_numpy(), self.techniques, "activity")
         if self.capacities is None:
             bounds = np.full(self.n_techniques, np.inf)
         else:

@@ -50,7 +50,7 @@ def with_deliveries(
     columns = Columns(n + 1, len(eco.indicators))
     place = names.index(level)
     columns.add(
-        list(eco.techniques),
+        eco.techniques,
         output=[(0, eco.output_coefficients)],
         input=[(0, eco.input_coefficients)],
         use=[(0, eco.intensity_matrix)] if len(eco.indicators) else [],

@@ -22,6 +22,7 @@ from ..data.sparse_table import SparseTable
 from ..errors import ProblemError, suggest
 from ..solvers.problem import FloatArray
 from .columns import Columns
+from .stacking import Block, stacked_labels
 
 NET_IMPORTS = "net imports"
 
@@ -99,10 +100,12 @@ class _World:
         self.first, self.n = first, first.n_goods
         self.at = {region: k for k, region in enumerate(regions)}
         self.share = self._home_shares(trade)
-        labels = [*pd.MultiIndex.from_product([list(regions), first.products])]
-        names = list(regions)
-        labels += [(names[r], f"home share of {show(first.products[i])}") for r, i in np.argwhere(self.share > 0.0)]
-        self.products = pd.MultiIndex.from_tuples(labels, names=["region", "product"])
+        blocks = [Block((region,), first.products) for region in regions]
+        blocks += [
+            Block((region,), [f"home share of {show(first.products[i])}" for i in np.flatnonzero(share > 0.0)])
+            for region, share in zip(regions, self.share, strict=True)
+        ]
+        self.products = stacked_labels(blocks, ["region", "product"])
 
     def build(self) -> Economy:
         """Production of every region, then the shipments."""
@@ -113,7 +116,8 @@ class _World:
         for region, eco in self.regions.items():
             row, use = self.at[region] * self.n, eco.intensity_matrix
             columns.add(
-                [(region, label) for label in eco.techniques],
+                eco.techniques,
+                prefix=(region,),
                 output=[(row, eco.output_coefficients), self._own(region, eco.output_coefficients)],
                 input=[(row, eco.input_coefficients)],
                 use=[(0, use), (len(base) * (1 + self.at[region]), use)] if base else [],
@@ -145,7 +149,8 @@ class _World:
             needs = one + self._carried(trade, source, target, at)
             worth = sp.csr_array(prices[at].reshape(1, -1))
             columns.add(
-                [(target, f"{show(self.first.products[i])} from {source}") for i in at],
+                [f"{show(self.first.products[i])} from {source}" for i in at],
+                prefix=(target,),
                 output=[(self.at[target] * self.n, one)],
                 input=[(self.at[source] * self.n, needs), self._brought_in(target, one)],
                 use=[(balance + self.at[target], worth), (balance + self.at[source], -worth)],
@@ -318,7 +323,7 @@ def _check_units(first: Economy, other: Economy, name: str, region: str) -> None
     """Products and indicators of two regions are in the same units; those without a unit fit any."""
     for what, labels, mine, theirs in (
         ("product", first.products, first.unit, other.unit),
-        ("indicator", first.intensities.index, first.indicator_units, other.indicator_units),
+        ("indicator", first.indicators, first.indicator_units, other.indicator_units),
     ):
         columns = [
             [unit] * len(labels) if isinstance(unit, str) or unit is None else list(unit) for unit in (mine, theirs)

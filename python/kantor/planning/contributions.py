@@ -44,7 +44,7 @@ class Chain:
         self.x = np.maximum(result.activity.to_numpy(np.float64), 0.0)
         if not np.isfinite(self.x).all() or not np.isfinite(result.consumption.to_numpy(np.float64)).all():
             raise ProblemError(f"{question}: there is no plan (status {result.status.value})")
-        self.result, self.plan, self.question = result, result.plan, question
+        self.result, self.plan = result, result.plan
         self.eco: Economy = result.plan.economy
         self.consumption = result.consumption.to_numpy(np.float64)
         self.output = self.eco.output_coefficients @ self.x
@@ -75,17 +75,15 @@ def users(result: PlanResult, what: Any) -> pd.DataFrame:
     """Who uses a limited resource, an indicator or a product directly; see :meth:`kantor.PlanResult.users`."""
     chain = Chain(result, "users")
     name, i = _resource_or_product(chain.plan, what)
-    eco, rows = chain.eco, list[tuple[str, Any, float]]()
-    matrix = eco.input_coefficients if name is None else eco.intensity_matrix
-    at = i if name is None else int(eco.indicators.get_indexer(pd.Index([name], dtype=object))[0])
-    row = sp.csr_array(matrix[[at]])
-    rows += [
+    eco = chain.eco
+    row = sp.csr_array(eco.input_coefficients[[i]]) if name is None else eco.use_of([name])
+    rows: list[tuple[str, Any, float]] = [
         ("technique", eco.techniques[j], v * chain.x[j]) for j, v in zip(row.indices.tolist(), row.data, strict=True)
     ]
     if name is None:
         rows.append(("consumption", eco.products[i], chain.consumption[i]))
         rows.append(("unused", eco.products[i], chain.unused[i]))
-    return _table(rows, "use", _unit(eco, name, i))
+    return _table(rows, _unit(eco, name, i))
 
 
 def by_target(result: PlanResult, what: Any) -> pd.DataFrame:
@@ -103,7 +101,7 @@ def by_target(result: PlanResult, what: Any) -> pd.DataFrame:
     if barren.any():
         whole = (eco.input_coefficients.T @ m + s[0]) * chain.x
         rows += [("technique", eco.techniques[j], whole[j]) for j in np.flatnonzero(barren).tolist()]
-    return _table(rows, "use", _unit(eco, name, i))
+    return _table(rows, _unit(eco, name, i))
 
 
 def contents(result: PlanResult, indicators: Iterable[str] | None = None) -> pd.DataFrame:
@@ -178,12 +176,12 @@ def _unit(eco: Economy, name: str | None, i: int) -> str:
     return str(_product_units(eco)[i]) if name is None else unit_of(name, eco)
 
 
-def _table(rows: list[tuple[str, Any, float]], what: str, unit: str) -> pd.DataFrame:
+def _table(rows: list[tuple[str, Any, float]], unit: str) -> pd.DataFrame:
     """The rows that are more than rounding, largest first, with their shares of the sum."""
-    table = pd.DataFrame(rows, columns=["kind", "name", what])
-    total = float(table[what].sum())
-    table = table[table[what].abs() > _NOTHING * table[what].abs().sum()]
-    table["share"] = table[what] / total if total else np.nan
+    table = pd.DataFrame(rows, columns=["kind", "name", "use"])
+    total = float(table["use"].sum())
+    table = table[table["use"].abs() > _NOTHING * table["use"].abs().sum()]
+    table["share"] = table["use"] / total if total else np.nan
     table["unit"] = unit
-    order = np.argsort(-table[what].abs().to_numpy(), kind="stable")
+    order = np.argsort(-table["use"].abs().to_numpy(), kind="stable")
     return table.iloc[order].set_index(["kind", "name"])

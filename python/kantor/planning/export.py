@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..data.atomic import new_file, new_folder, refuse_foreign
 from ..data.forms.sheets_writer import csv_bytes
+from ..data.labels import show
 from ..data.workbook import Rows, write_workbook
 from ..errors import OptionError, ProblemError, need, suggest
 from .result import PlanResult
@@ -25,6 +26,12 @@ def format_of(path: Path, format: str | None) -> str:
         raise OptionError(f"format: {format!r} is unknown{suggest(format, FORMATS)}")
     suffix = path.suffix.lower()
     found = SUFFIXES.get(suffix)
+    # a folder named like a file of another kind is a slip of the pen, not a wish; "plan.2026" names a folder
+    if found is None and suffix[1:2].isalpha():
+        raise ProblemError(
+            f"{path}: tables are not written as {suffix!r}; end in .xlsx or .nc, or name a folder without an ending "
+            "(for CSV or Parquet files)"
+        )
     if found in ("csv", "parquet"):
         raise ProblemError(
             f"{path}: a plan is several tables, so {found} is a folder of files: name it "
@@ -54,8 +61,7 @@ def tables_of(result: PlanResult) -> dict[str, pd.DataFrame]:
             "capacity": result.capacities.to_numpy(),
             "base": np.nan if result.base is None else result.base.to_numpy(),
             "capacity_rent": result.capacity_rents.to_numpy(),
-        },
-        index=_named(result.activity.index, "technique"),
+        }
     )
     if isinstance(unit, str):
         techniques["unit"] = unit
@@ -65,18 +71,17 @@ def tables_of(result: PlanResult) -> dict[str, pd.DataFrame]:
             "consumption": result.consumption.to_numpy(),
             "price": result.prices.to_numpy(),
             "unit": unit if isinstance(unit, str) else unit.astype(str).to_numpy(),
-        },
-        index=_named(result.prices.index, "product"),
+        }
     )
     if result.names is not None:
         products["name"] = result.names.astype(str).to_numpy()
     bottlenecks = result.bottlenecks().reset_index()
     for column in ("name", "indicator"):
-        bottlenecks[column] = [_shown(label) for label in bottlenecks[column]]
+        bottlenecks[column] = [show(label) for label in bottlenecks[column]]
     return {
         "plan": pd.DataFrame(_summary(result, worth), columns=["key", "value"]).astype({"value": object}),
-        "activity": techniques.reset_index(),
-        "products": products.reset_index(),
+        "activity": _labelled(techniques, result.activity.index, "technique"),
+        "products": _labelled(products, result.prices.index, "product"),
         "limits": result.use.rename_axis("limit").reset_index(),
         "bottlenecks": bottlenecks,
     }
@@ -100,16 +105,23 @@ def _summary(result: PlanResult, worth: str) -> list[tuple[str, Any]]:
     ]
 
 
-def _named(index: pd.Index, what: str) -> pd.Index:
-    """The index with names for all its levels, none of which is the name of a column."""
-    names = [str(name) if name is not None else None for name in index.names]
+def _labelled(table: pd.DataFrame, index: pd.Index, what: str) -> pd.DataFrame:
+    """The table with the levels of its labels as its first columns."""
+    return table.set_axis(_named(index, what, table.columns), axis=0).reset_index()
+
+
+def _named(index: pd.Index, what: str, taken: Iterable[str]) -> pd.Index:
+    """The index with a name for every level, each its own and none of those taken."""
     if index.nlevels == 1:
         return index.rename(what)
-    return index.set_names([name or f"{what} level {k + 1}" for k, name in enumerate(names)])
-
-
-def _shown(label: Any) -> str:
-    return " / ".join(str(part) for part in label if part != "") if isinstance(label, tuple) else str(label)
+    used, names = set(taken), list[str]()
+    for k, given in enumerate(index.names):
+        name = f"{what} level {k + 1}" if given is None else str(given)
+        while name in used:
+            name = f"{what} {name}"
+        used.add(name)
+        names.append(name)
+    return index.set_names(names)
 
 
 def export(result: PlanResult, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> Path:
@@ -203,9 +215,10 @@ def to_xarray(result: PlanResult) -> Any:
 
 def _coordinates(dimension: str, index: pd.Index) -> dict[str, Any]:
     """Labels as text along the dimension, and one coordinate for each level where there are several."""
-    found = {dimension: (dimension, np.array([_shown(label) for label in index], dtype=str))}
+    found = {dimension: (dimension, np.array([show(label) for label in index], dtype=str))}
     if index.nlevels > 1:
-        for level, name in enumerate(_named(index, dimension).names):
+        # product_unit and product_name are coordinates of their own
+        for level, name in enumerate(_named(index, dimension, ("unit", "name")).names):
             found[f"{dimension}_{name}".replace(" ", "_")] = (dimension, _texts(index.get_level_values(level)))
     return found
 

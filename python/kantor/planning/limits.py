@@ -96,7 +96,10 @@ def resolve_limits(
 
 
 def with_own_limits(economy: Economy, limits: Mapping[str, Bound | Limit] | None) -> dict[str, Bound | Limit]:
-    """The limits of a plan and those of its economy on indicators that none of them speaks of."""
+    """The limits of a plan and those of its economy on indicators that none of them speaks of.
+
+    The economy's carry the names of their indicators; ProblemError where a limit on another indicator has that name.
+    """
     given = dict(limits or {})
     if not economy.limits:
         return given
@@ -109,6 +112,14 @@ def with_own_limits(economy: Economy, limits: Mapping[str, Bound | Limit] | None
         for indicator, (least, most) in economy.limits.items()
         if indicator not in named and (np.isfinite(least) or np.isfinite(most))
     }
+    taken = next((name for name in own if name in given), None)
+    if taken is not None:
+        stated = given[taken]
+        other = stated.indicator if isinstance(stated, Limit) else None
+        raise ProblemError(
+            f"limits[{taken!r}]: speaks of {other!r}, but the economy has a limit of its own on {taken!r}, which goes "
+            "by that name; give this one another name"
+        )
     return own | given
 
 

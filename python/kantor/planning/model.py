@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data.labels import show
-from ..data.model_files import write_lp, write_mps
 from ..data.model_names import ModelNames
 from ..errors import ProblemError
 from ..solvers.problem import LinearProgram
@@ -17,6 +17,8 @@ from ..solvers.program import to_linear_program
 
 if TYPE_CHECKING:
     from .plan import Plan
+
+Writer = Callable[[LinearProgram, str | Path, list[str], list[str]], ModelNames]
 
 
 def model_of(plan: Plan) -> tuple[LinearProgram, list[str], list[str]]:
@@ -50,8 +52,7 @@ def model_of(plan: Plan) -> tuple[LinearProgram, list[str], list[str]]:
     return lp, rows, columns
 
 
-def write_model(plan: Plan, path: str | Path) -> ModelNames:
-    """Write the model of a plan, by the path's ending: ``.mps``, ``.mps.gz`` or ``.lp``; see :func:`model_of`."""
+def write_model(plan: Plan, path: str | Path, writer: Writer) -> ModelNames:
+    """Write the model of a plan (:func:`model_of`) by :func:`kantor.write_mps` or :func:`kantor.write_lp`."""
     lp, rows, columns = model_of(plan)
-    writer = write_lp if str(path).lower().endswith(".lp") else write_mps
     return writer(lp, path, rows, columns)

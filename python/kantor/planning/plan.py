@@ -38,8 +38,6 @@ from .wording import about_negative_targets, entry_in_labels, in_labels
 from .years import enlarged, year_by_year
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..data.model_names import ModelNames
     from .diagnose import Diagnosis
 
@@ -344,15 +342,17 @@ class Plan:
         >>> round(solve_lp(read_mps(file)).objective, 9)
         0.9
         """
+        from ..data.model_files import write_mps
         from .model import write_model
 
-        return write_model(self, path)
+        return write_model(self, path, write_mps)
 
     def write_lp(self, path: str | Path) -> ModelNames:
         """Write the exact model in the LP format (``.lp``), readable for people; all as :meth:`write_mps`."""
+        from ..data.model_files import write_lp
         from .model import write_model
 
-        return write_model(self, path)
+        return write_model(self, path, write_lp)
 
     def diagnose(self, tolerance: float = 1e-6, weights: Mapping[Any, float] | None = None) -> Diagnosis:
         """Why no plan exists: the limits and targets in conflict, and the least relaxation that makes one possible.

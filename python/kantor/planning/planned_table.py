@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from ..data.economy import Economy
 from ..data.labels import show
 from ..errors import OptionError, ProblemError, need
+from ..modelling.stacking import Block, stacked_labels
 
 if TYPE_CHECKING:
     from .result import PlanResult
@@ -35,7 +36,7 @@ class PlannedTable:
     Z: sp.csr_array
     Y: pd.DataFrame
     q: np.ndarray[Any, Any]
-    F: np.ndarray[Any, Any]
+    F: sp.csr_array
 
 
 def planned_table(result: PlanResult, year: int | None = None) -> PlannedTable:
@@ -50,11 +51,11 @@ def planned_table(result: PlanResult, year: int | None = None) -> PlannedTable:
         raise ProblemError(f"{result.name!r}: there is no plan to make a table of ({result.status.value})")
     economy, x, consumption = _of_year(result, year)
     made = sp.csr_array(economy.output_coefficients * x)
-    shares = _shares(economy, x, made)
+    shares = _shares(economy, x)
     net = economy.net_output @ x
     Y = pd.DataFrame({CONSUMPTION: consumption, OTHER: net - consumption}, economy.products)
     Z = sp.csr_array(sp.csr_array(economy.input_coefficients * x) @ shares)
-    F = np.asarray((shares.T @ (economy.intensities.to_numpy() * x).T).T)
+    F = sp.csr_array(sp.csr_array(economy.intensity_matrix * x) @ shares)
     return PlannedTable(economy, Z, Y, np.asarray(made.sum(axis=1)).ravel(), F)
 
 
@@ -67,38 +68,27 @@ def _of_year(result: PlanResult, year: int | None) -> tuple[Economy, np.ndarray[
     if asked["horizon"] is None:
         if year is not None and year != economy.year:
             raise OptionError(f"year: {year}, but the plan has one year")
-        return economy, _found(result.activity, list(economy.techniques)), _consumed(result, list(economy.products))
+        return economy, _found(result.activity, economy.techniques), _found(result.consumption, economy.products)
     years = asked["horizon"].named(economy)
     if asked["horizon"].input_lag:
         raise ProblemError("a table of one year: with an input lag inputs and outputs belong to different years")
     if year is None or year not in years:
         raise OptionError(f"year: {year!r}, expected one of {', '.join(map(str, years))}")
-    levels = result.activity.index.nlevels - 2
     economy = asked["horizon"].technologies(economy)[years.index(year)]
-    techniques = [_placed(year, "run", label, levels) for label in economy.techniques]
-    products = [_placed(year, "product", label, levels) for label in economy.products]
-    return economy, _found(result.activity, techniques), _consumed(result, products)
+    run = stacked_labels([Block((year, "run"), economy.techniques)], result.activity.index.names)
+    account = stacked_labels([Block((year, "product"), economy.products)], result.consumption.index.names)
+    return economy, _found(result.activity, run), _found(result.consumption, account)
 
 
-def _placed(year: int, word: str, label: Any, levels: int) -> tuple[Any, ...]:
-    parts = label if isinstance(label, tuple) else (label,)
-    return (year, word, *(("",) * (levels - len(parts))), *parts)
-
-
-def _found(values: pd.Series, labels: list[Any]) -> np.ndarray[Any, Any]:
-    at = values.index.get_indexer(pd.Index(labels) if labels and not isinstance(labels[0], tuple)
-                                  else pd.MultiIndex.from_tuples(labels))  # fmt: skip
+def _found(values: pd.Series, labels: pd.Index) -> np.ndarray[Any, Any]:
+    at = values.index.get_indexer(labels)
     if (at < 0).any():
         missing = labels[int(np.flatnonzero(at < 0)[0])]
         raise ProblemError(f"the plan has no {show(missing)!r}; its objective changed the labels")
     return np.asarray(values.to_numpy(np.float64)[at])
 
 
-def _consumed(result: PlanResult, labels: list[Any]) -> np.ndarray[Any, Any]:
-    return _found(result.consumption, labels)
-
-
-def _shares(economy: Economy, x: np.ndarray[Any, Any], made: sp.csr_array) -> sp.csr_array:
+def _shares(economy: Economy, x: np.ndarray[Any, Any]) -> sp.csr_array:
     """W: how the inputs of each technique are shared out over its products; rows of running techniques add up to 1."""
     coefficients = sp.csc_array(economy.output_coefficients)
     count = np.diff(coefficients.indptr)
@@ -139,12 +129,12 @@ def to_pymrio(result: PlanResult, year: int | None = None) -> Any:
         name=result.name,
         description=f"planned by kantor, {result.status.value}, gap {result.gap:.1e}",
     )
-    if len(eco.intensities):
-        names = pd.Index([str(name) for name in eco.intensities.index], name="stressor")
+    if len(eco.indicators):
+        names = pd.Index([str(name) for name in eco.indicators], name="stressor")
         assert eco.indicator_units is not None  # the economy fills them in
         system.resources = pymrio.Extension(
             name="resources",
-            F=pd.DataFrame(table.F, names, sectors),
+            F=pd.DataFrame(table.F.toarray(), names, sectors),
             unit=pd.DataFrame({"unit": eco.indicator_units.astype(str).to_numpy()}, index=names),
         )
     return system

@@ -42,6 +42,7 @@ This module reads and builds; it does not solve, and the verifier uses it only t
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -52,6 +53,7 @@ import pandas as pd
 
 from ..data.datasets import load_economy, packaged_scenarios
 from ..data.economy import Economy, Source
+from ..data.forms import is_form
 from ..data.labels import show
 from ..data.tables import TableReader
 from ..errors import ProblemError, suggest
@@ -270,10 +272,21 @@ _HEADERS = {
 def load_scenario(path: str | Path) -> Scenario:
     """Read a scenario file, or the packaged one of that name.
 
+    An economy written by people (a text, a workbook, a folder of CSV files) is a scenario by itself: its targets are
+    wanted in as large a scale as its limits and capacities allow.
+
     Raises ProblemError for a missing file, text that is no TOML, a wrong key (with the nearest right one) or value, and
     for what this version cannot do: lexicographic objectives.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
+    if file.exists() and is_form(file):
+        file = file if file.name not in ("", "..") else file.resolve()
+        return parse_scenario(f"[economy]\nsource = {json.dumps(file.name, ensure_ascii=False)}\n", file)
+    if file.is_dir():
+        raise ProblemError(
+            f"{path}: a folder, but no economy in CSV files as 'kantor template' writes them; a scenario is a TOML "
+            f"file, and for this table at least [economy] with source = {file.name!r}"
+        )
     packaged = packaged_scenarios()
     if not file.exists() and str(path) in packaged:
         file = packaged[str(path)]

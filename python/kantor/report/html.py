@@ -11,6 +11,7 @@ from ..errors import OptionError
 from .facts import Facts
 from .page import Cell, Markup, page, paragraph, section, table
 from .sections import SECTIONS
+from .terms import explained
 
 if TYPE_CHECKING:
     from ..planning.result import PlanResult
@@ -57,7 +58,8 @@ def provenance(facts: Facts) -> str:
     facts_table += [(f"option {key}", str(value)) for key, value in facts.result.options.items() if value is not None]
     facts_table += [(f"seconds, {key}", f"{value:.3g}") for key, value in _flat(info.seconds)]
     facts_table += [(key, str(value)) for key, value in record.get("software", {}).items()]
-    facts_table += [("note", note) for note in (*facts.result.notes, *info.notes)]
+    notes = (*facts.result.notes, *info.notes)
+    facts_table += [("note", note) for note in (*notes, *explained((info.why, *notes)))]
     inner = table(
         ("", ""), [row for row in facts_table if row[1]], caption="How it was computed", classes=("label", "label")
     )

@@ -87,6 +87,11 @@ def _factor(eco: Economy, indicator: str) -> Named:
     assert eco.indicator_units is not None  # the economy fills them in
     also = tuple(alias for alias, name in eco.aliases.items() if name == indicator)
     base = None if eco.reference_use is None else float(eco.reference_use[indicator])
+    if base is not None and base < 0:
+        raise ProblemError(
+            f"{eco.name!r}: the use of {indicator!r} that percentages refer to is {base!r}, and these forms know no "
+            "base below zero; use kantor.data.saved.save_economy"
+        )
     return Named(indicator, str(eco.indicator_units[indicator]) or None, "", also=also, base=base)
 
 

@@ -118,6 +118,14 @@ class _Table:
     def number(self, row: int, heading: str, what: str) -> float:
         return self.sheet.number(row, self.at[heading], what)
 
+    def amount(self, row: int, heading: str, of: str) -> float:
+        """A number that is not negative, of the good, factor or technique named in the column ``of``."""
+        value = self.number(row, heading, f"a number for the {heading}")
+        if value < 0:
+            name = show(self.label(row, of))
+            raise ProblemError(f"{self.place(row, heading)}: {heading} {value!r} of {name!r}, expected a number >= 0")
+        return value
+
     def place(self, row: int, heading: str) -> str:
         return self.sheet.place(row, self.at[heading])
 
@@ -186,13 +194,13 @@ class _Reader:
         if kind not in ("factor", "emission"):
             raise ProblemError(f"{t.place(row, 'kind')}: kind {kind!r}{suggest(kind, ('factor', 'emission'))}")
         also = tuple(part.strip() for part in (t.optional(row, "also") or "").split(";") if part.strip())
-        base = t.number(row, "base", "the use of the base year") if t.filled(row, "base") else None
+        base = t.amount(row, "base", "factor") if t.filled(row, "base") else None
         label, place = t.text(row, "factor", "the name of a factor"), t.place(row, "factor")
         self.said.factors.append(Named(label, t.optional(row, "unit"), place, None, kind == "emission", also, base))
 
     def _technique(self, t: _Table, row: int) -> None:
         one = Technique(t.label(row, "technique"), t.place(row, "technique"))
-        one.activity = t.number(row, "activity", "an activity") if t.filled(row, "activity") else None
+        one.activity = t.amount(row, "activity", "technique") if t.filled(row, "activity") else None
         self.techniques.setdefault(one.label, one)  # a second one of the same name is found by build()
         self.said.techniques.append(one)
 
@@ -216,9 +224,7 @@ class _Reader:
         technique = self._known_technique(t, row)
         if technique.capacity is not None:
             raise ProblemError(f"{t.place(row, 'technique')}: {show(technique.label)!r} has a capacity already")
-        technique.capacity = t.number(row, "capacity", "a capacity")
-        if technique.capacity < 0:
-            raise ProblemError(f"{t.place(row, 'capacity')}: {technique.capacity!r}, expected a number >= 0")
+        technique.capacity = t.amount(row, "capacity", "technique")
 
     def _target(self, t: _Table, row: int) -> None:
         category = t.label(row, "category") if t.filled(row, "category") else TARGET

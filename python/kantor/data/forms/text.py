@@ -167,7 +167,9 @@ class _Line:
             else:
                 if base is not None:
                     raise self.fail("one base only")
-                base = self.number("the use of the base year")
+                at, base = self.place(), self.number("the use of the base year")
+                if base < 0:
+                    raise ProblemError(f"{at}: base {base!r} of {_words(label)!r}, expected a number >= 0")
         self.said.factors.append(Named(label, unit, place, None, first.text == "emission", tuple(also), base))
 
     def technique(self, first: Token) -> None:
@@ -186,8 +188,8 @@ class _Line:
             if getattr(made, option) is not None:
                 raise ProblemError(f"{place}: {option} is given twice")
             value = self.number(f"a number after {option}")
-            if option == "capacity" and value < 0:
-                raise ProblemError(f"{place}: capacity {value!r}, expected a number >= 0")
+            if value < 0:
+                raise ProblemError(f"{place}: {option} {value!r} of {_words(made.label)!r}, expected a number >= 0")
             setattr(made, option, value)
         self.said.techniques.append(made)
 
