@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..errors import ProblemError
+
 Indices = np.ndarray[Any, Any]
 
 GRAPH_ENTRIES = 20_000_000  # most entries that "auto" hands to the graph partitioner: some 10 s and 1 GB
@@ -114,11 +116,17 @@ def by_groups(groups: Indices, weights: Indices, size: int) -> Layout:
 def by_graph(matrix: Any, size: int) -> tuple[Layout, Layout]:
     """(rows, columns) by METIS: square matrices keep row i and column i together, others are cut as bipartite graphs.
 
-    Vertices weigh what their row and column hold, so that entries are balanced. Raises ImportError without pymetis.
+    Vertices weigh what their row and column hold, so that entries are balanced. Raises ImportError without pymetis,
+    ProblemError where there are more ranks than vertices, of which METIS would complain on standard output.
     """
     import pymetis  # type: ignore[import-not-found, unused-ignore]
 
     rows, columns = matrix.shape
+    vertices = rows if rows == columns else rows + columns
+    if size > vertices:
+        raise ProblemError(
+            f"partition: {size} ranks for {vertices} vertices; a graph cannot be cut into so many pieces"
+        )
     pattern = sp.csr_array((np.ones(matrix.nnz, dtype=np.int8), matrix.indices, matrix.indptr), shape=matrix.shape)
     square = rows == columns
     graph = pattern + pattern.T if square else sp.block_array([[None, pattern], [pattern.T, None]], format="csr")
@@ -237,15 +245,22 @@ def _shorter(i: Indices, j: Indices, row_owner: Indices, column_owner: Indices, 
     return (as_sums < as_values).reshape(size, size)
 
 
-def best(matrix: Any, rows: Layout, columns: Layout) -> Held:
-    """The scheme that moves the fewest numbers of those no worse balanced than 1.3 times whole rows.
+def fewest(found: list[Held]) -> Held:
+    """The scheme that moves the fewest numbers of those no worse balanced than 1.3 times whole rows, the first of all.
 
-    A tie goes to the simpler one. Matrices too large to compare keep their rows whole but for full ones.
+    A tie goes to the simpler one.
+    """
+    return min((held for held in found if held.balance <= 1.3 * found[0].balance), key=lambda held: held.moved)
+
+
+def best(matrix: Any, rows: Layout, columns: Layout) -> Held:
+    """What :func:`fewest` finds among the schemes.
+
+    Matrices too large to compare keep their rows whole but for full ones.
     """
     if rows.size == 1 or matrix.nnz > COMPARED_ENTRIES:
         return Held("parts" if full_rows(matrix).size and rows.size > 1 else "rows", -1, -1, -1, float("nan"))
-    found = compare(matrix, rows, columns)
-    return min((held for held in found if held.balance <= 1.3 * found[0].balance), key=lambda held: held.moved)
+    return fewest(compare(matrix, rows, columns))
 
 
 def divide(matrix: Any, size: int, way: str = "auto") -> tuple[Layout, Layout, str]:
@@ -256,7 +271,8 @@ def divide(matrix: Any, size: int, way: str = "auto") -> tuple[Layout, Layout, s
         rows = columns = contiguous(by_row + by_column, size)
     else:
         rows, columns = contiguous(by_row, size), contiguous(by_column, size)
-    if way == "contiguous" or size == 1 or (way == "auto" and matrix.nnz > GRAPH_ENTRIES):
+    few = size > (M if M == N else M + N)
+    if way == "contiguous" or size == 1 or (way == "auto" and (few or matrix.nnz > GRAPH_ENTRIES)):
         return rows, columns, "contiguous pieces of equal numbers of entries"
     try:
         graph = by_graph(matrix, size)

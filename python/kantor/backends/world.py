@@ -34,7 +34,7 @@ class World:
     """The ranks that solve together.
 
     ``groups`` maps a length to group numbers (length,), a region for each good say: vectors of that length are divided
-    by group (kantor.backends.partition.by_groups).
+    by group (kantor.backends.partition.by_groups); see :meth:`divide_by`.
     """
 
     def __init__(self, comm: Any, partition: str = "auto") -> None:
@@ -86,6 +86,10 @@ class World:
         for rank, said in enumerate(words):
             if said is not None:
                 raise OptionError(f"rank {rank} of {self.size}: {said}")
+
+    def divide_by(self, groups: np.ndarray) -> None:
+        """Keep groups together in vectors of this length, unless something was said about that length before."""
+        self.groups.setdefault(groups.size, groups)
 
     # ---- the end -------------------------------------------------------------------------------------------------
     def failed_together(self) -> bool:
@@ -143,7 +147,7 @@ def once(function: Callable[..., T]) -> Callable[..., T]:
             _active = None  # what it calls in turn is not collective
             try:
                 result = function(*args, **options)
-            except Exception as raised:
+            except (Exception, KeyboardInterrupt) as raised:  # a handler of its own may raise the latter
                 error = raised
             finally:
                 _active = world
