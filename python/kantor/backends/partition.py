@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..errors import ProblemError
-
 Indices = np.ndarray[Any, Any]
 
 GRAPH_ENTRIES = 20_000_000  # most entries that "auto" hands to the graph partitioner: some 10 s and 1 GB
@@ -116,17 +114,11 @@ def by_groups(groups: Indices, weights: Indices, size: int) -> Layout:
 def by_graph(matrix: Any, size: int) -> tuple[Layout, Layout]:
     """(rows, columns) by METIS: square matrices keep row i and column i together, others are cut as bipartite graphs.
 
-    Vertices weigh what their row and column hold, so that entries are balanced. Raises ImportError without pymetis,
-    ProblemError where there are more ranks than vertices, of which METIS would complain on standard output.
+    Vertices weigh what their row and column hold, so that entries are balanced. Raises ImportError without pymetis.
     """
     import pymetis  # type: ignore[import-not-found, unused-ignore]
 
     rows, columns = matrix.shape
-    vertices = rows if rows == columns else rows + columns
-    if size > vertices:
-        raise ProblemError(
-            f"partition: {size} ranks for {vertices} vertices; a graph cannot be cut into so many pieces"
-        )
     pattern = sp.csr_array((np.ones(matrix.nnz, dtype=np.int8), matrix.indices, matrix.indptr), shape=matrix.shape)
     square = rows == columns
     graph = pattern + pattern.T if square else sp.block_array([[None, pattern], [pattern.T, None]], format="csr")
@@ -271,8 +263,8 @@ def divide(matrix: Any, size: int, way: str = "auto") -> tuple[Layout, Layout, s
         rows = columns = contiguous(by_row + by_column, size)
     else:
         rows, columns = contiguous(by_row, size), contiguous(by_column, size)
-    few = size > (M if M == N else M + N)
-    if way == "contiguous" or size == 1 or (way == "auto" and (few or matrix.nnz > GRAPH_ENTRIES)):
+    few = size > (M if M == N else M + N)  # METIS would complain on standard output
+    if way == "contiguous" or few or size == 1 or (way == "auto" and matrix.nnz > GRAPH_ENTRIES):
         return rows, columns, "contiguous pieces of equal numbers of entries"
     try:
         graph = by_graph(matrix, size)

@@ -115,6 +115,19 @@ def active() -> World | None:
     return _active
 
 
+def active_or_alone() -> World:
+    """The ranks that solve together now, or this process alone as a world of one; BackendUnavailable without mpi4py."""
+    return _active or World(_mpi().COMM_SELF)
+
+
+def _mpi() -> Any:
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise BackendUnavailable(f"mpi4py cannot be used ({error}); pip install 'kantor[mpi]' mpich") from error
+    return MPI
+
+
 def rank() -> int:
     """This process's rank, 0 where there is only one."""
     return 0 if _active is None else _active.rank
@@ -185,11 +198,7 @@ def distributed(comm: Any = None, *, partition: str = "auto") -> Iterator[World]
     if _active is not None:
         raise OptionError("distributed: already inside such a block")
     if comm is None:
-        try:
-            from mpi4py import MPI
-        except (ImportError, RuntimeError) as error:
-            raise BackendUnavailable(f"mpi4py cannot be used ({error}); pip install 'kantor[mpi]' mpich") from error
-        comm = MPI.COMM_WORLD
+        comm = _mpi().COMM_WORLD
     world = World(comm, partition)
     if world.size == 1:  # nothing to agree on
         yield world

@@ -16,7 +16,7 @@ from ..backends.world import PARTITIONS, SIGNALS, World, active, distributed
 from ..errors import OptionError
 from . import launched
 
-TOGETHER = ("plan", "lp", "balance", "values", "bench", "info")  # commands whose work is divided
+TOGETHER = ("plan", "lp", "balance", "values", "bench", "info", "generate")  # commands whose work is divided
 
 
 def run_together(command: Callable[[], Any]) -> None:
