@@ -22,8 +22,19 @@ KANTOR_CHECKPOINTS="${KANTOR_CHECKPOINTS:-${SLURM_SUBMIT_DIR:-$PWD}/checkpoints}
 
 export PATH="$KANTOR_BIN:$PATH"
 
+# MPICH names the memory that the ranks of a node share after the job and the step, and a job that came back has the
+# same name again: what a killed run left behind would be taken for its own ("Message truncated" in MPI_Init). So that
+# goes first, on every node, where it is ours, older than two seconds and no process has it open.
+clear_what_a_killed_run_left() {
+  srun --mpi=none --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 bash -c '
+    find /dev/shm -maxdepth 1 -name "mpich_*" -user "$(id -u)" -mmin +0.03 2>/dev/null | while read -r left; do
+      grep -qsF "$left" /proc/[0-9]*/maps || rm -f "$left"
+    done' || echo "what a killed run may have left in /dev/shm could not be cleared" >&2
+}
+
 # Run a command on all ranks of the job. A rank that dies takes the others with it: nobody waits for it.
 on_all_ranks() {
+  if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then clear_what_a_killed_run_left; fi
   srun --mpi="$KANTOR_MPI" --kill-on-bad-exit=1 "$@"
 }
 

@@ -23,6 +23,8 @@ configure() {
   mkdir -p "$folder"/{state,spool}
   cat >"$folder/slurm.conf" <<CONF
 ClusterName=local
+# Not 1 every time: MPI names shared memory after the job (see env.sh), and a Slurm ended by force cleans nothing up.
+FirstJobId=$((RANDOM % 30000 * 1000 + 1))
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$port
 SlurmdPort=$((port + 1))

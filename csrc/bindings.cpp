@@ -26,7 +26,8 @@ const T* elements(const py::handle& object, const char* name, Offset size, const
       py::isinstance<py::array>(object),
       std::string(name) + ": got " + std::string(py::str(py::type::of(object))) + ", expected a NumPy array");
   const py::array array = py::reinterpret_borrow<py::array>(object);
-  KANTOR_REQUIRE(array.dtype().is(py::dtype::of<T>()),
+  // Equal, not only the same object: an array that was pickled, as between ranks, brings a dtype of its own.
+  KANTOR_REQUIRE(array.dtype().is(py::dtype::of<T>()) || array.dtype().equal(py::dtype::of<T>()),
                  std::string(name) + ": dtype " + std::string(py::str(array.dtype())) + ", expected " + dtype);
   KANTOR_REQUIRE((array.flags() & py::array::c_style) != 0,
                  std::string(name) + ": strided array, expected C-contiguous");

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mpi_checks_here import iterations_of
 from test_distributed import environment
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
@@ -37,8 +38,8 @@ method = "pdhg"
 def slurm(tmp_path_factory):
     """Calls a command with Slurm's environment, in a folder of its own."""
     pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install 'kantor[mpi]'")
-    if os.environ.get("KANTOR_SLURM_TEST") != "1":
-        pytest.skip("only with KANTOR_SLURM_TEST=1")
+    if os.environ.get("KANTOR_SLURM_TEST", "1") == "0":
+        pytest.skip("KANTOR_SLURM_TEST=0")
     if os.geteuid() != 0:
         pytest.skip("starting Slurm's daemons needs root")
     if shutil.which("slurmctld") is None and shutil.which("apt-get") is None:
@@ -91,8 +92,10 @@ def test_shipped_scripts_run_and_a_preempted_plan_goes_on(slurm):
     wait(slurm, lambda: (here / "high.log").exists() and "ran" in (here / "high.log").read_text(), "the urgent job")
     log = here / f"kantor-plan-{plan}.log"
     assert "goes back into the queue" in log.read_text()
-    assert not (here / "plan" / "plan.json").exists()
+    stopped = here / "plan" / "plan.json"  # the best plan so far, where there was one
+    assert not stopped.exists() or json.loads(stopped.read_text())["status"] == "interrupted"
     assert (state / "0001" / "checkpoint.npz").exists()
+    assert iterations_of((state / "0001" / "checkpoint.npz").read_bytes()) > 0
     wait(slurm, lambda: not slurm("squeue", "-h", "-j", urgent), "the end of the urgent job")
     slurm("scontrol", "update", f"jobid={plan}", "StartTime=now")  # a requeued job waits two minutes by itself
     # Meanwhile the other scripts, on the rest of the node.
@@ -114,3 +117,39 @@ def test_shipped_scripts_run_and_a_preempted_plan_goes_on(slurm):
     records = json.loads((here / "scaling.json").read_text())
     assert [record["ranks"] for record in records] == [1, 2]
     assert all(case["status"] == "optimal" for record in records for case in record["cases"])
+
+
+KILLED = """
+source "$KANTOR_SITE"
+if [ "${SLURM_RESTART_COUNT:-0}" -eq 0 ]; then
+  on_all_ranks python -c 'from mpi4py import MPI; import time; print("up", flush=True); time.sleep(600)' &
+  until grep -q up killed.log; do sleep 0.2; done
+  sleep 3                                            # older than what may be of a job that is just starting
+  scancel --signal=KILL "$SLURM_JOB_ID.0"
+  wait
+  ls /dev/shm
+  scontrol requeue "$SLURM_JOB_ID"
+  sleep 60
+else
+  on_all_ranks python -c 'from mpi4py import MPI; print("rank", MPI.COMM_WORLD.rank, "of", MPI.COMM_WORLD.size)'
+  ls /dev/shm
+fi
+"""
+
+
+def test_a_job_whose_ranks_were_killed_comes_up_again(slurm):
+    here = slurm.folder
+    (here / "killed.sh").write_text("#!/bin/bash" + KILLED)
+    options = ("--ntasks=3", "--requeue", "--open-mode=append", "--output=killed.log")
+    job = slurm("sbatch", "--parsable", *options, "killed.sh")
+    wait(slurm, lambda: slurm("squeue", "-h", "-j", job, "-o", "%T %r") == "PENDING BeginTime", "the requeue")
+    first = (here / "killed.log").read_text()
+    slurm("scontrol", "update", f"jobid={job}", "StartTime=now")
+    wait(slurm, lambda: not slurm("squeue", "-h", "-j", job), "the end of the job")
+    second = (here / "killed.log").read_text()[len(first) :]
+    assert sorted(line for line in second.splitlines() if line.startswith("rank")) == [
+        f"rank {r} of 3" for r in (0, 1, 2)
+    ]
+    left = {line for line in first.splitlines() if line.startswith("mpich_shm_")}
+    assert left  # or this shows nothing
+    assert not left & set(second.splitlines())

@@ -14,6 +14,7 @@ from ..backends import Backend
 from ..data.base import own_techniques
 from ..data.economy import Economy
 from ..data.labels import position, show
+from ..data.regions import divide_by_region
 from ..errors import ProblemError, suggest
 from ..solvers.leontief import solve_leontief
 from ..solvers.rigour import gamma
@@ -95,6 +96,7 @@ class InputOutput:
         S.index = pd.Index(names, name=economy.indicators.name)
         assert economy.indicator_units is not None  # the economy fills them in
         units = pd.Series(economy.indicator_units.loc[chosen].to_numpy(), S.index, name="unit")
+        divide_by_region(economy)
         return cls(economy, A, S, economy.gross_output.to_numpy(), units, tolerance, backend)
 
     @property

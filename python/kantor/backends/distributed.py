@@ -29,7 +29,6 @@ class Divided:
 
     forward: Product
     backward: Product | None
-    words: str
 
 
 class DistributedBackend(Backend):
@@ -57,14 +56,14 @@ class DistributedBackend(Backend):
         return self.local.from_host(np.ascontiguousarray(part))
 
     def to_host(self, array: Array) -> np.ndarray:
-        from mpi4py import MPI
+        from mpi4py.util import dtlib
 
         mine = np.ascontiguousarray(self.local.to_host(array))
         counts = self.world.gather(np.array([float(mine.shape[0])]))[:, 0].astype(np.int64)
         layout = self._layout_of(counts)
         width = int(np.prod(mine.shape[1:], dtype=np.int64))
         whole = np.empty((layout.n, *mine.shape[1:]), dtype=mine.dtype)
-        kind = MPI.DOUBLE if mine.dtype == np.float64 else MPI.UINT8_T
+        kind = dtlib.from_numpy_dtype(mine.dtype)
         self.world.comm.Allgatherv(mine, [whole, (counts * width, layout.offsets[:-1] * width), kind])
         if layout.order is None:
             return whole
@@ -92,30 +91,21 @@ class DistributedBackend(Backend):
         csr = csr_of(matrix)
         if values == "float32":
             rounded(csr)  # the same error on all ranks, before anybody waits
-        rows, columns, words = self._divide(csr)
+        rows, columns = self._divide(csr)
         forward = self._product(csr, rows, columns, values)
         backward = self._product(sp.csr_array(csr.T), columns, rows, values) if transpose else None
-        return Operator(csr.shape, int(csr.nnz), Divided(forward, backward, words), transpose, values)
+        return Operator(csr.shape, int(csr.nnz), Divided(forward, backward), transpose, values)
 
-    def _divide(self, csr: sp.csr_array) -> tuple[Layout, Layout, str]:
+    def _divide(self, csr: sp.csr_array) -> tuple[Layout, Layout]:
         """Layouts of rows and columns: those that their lengths have already, else new ones."""
         world, (M, N), layouts = self.world, csr.shape, self.world.layouts
         for length, groups in world.groups.items():
             if length in (M, N) and length not in layouts:
                 layouts[length] = _grouped(csr, length, groups, world.size)
         if M in layouts or N in layouts:
-            return self.layout(M), self.layout(N), "as divided before"
-        found, error = None, None
-        if world.rank == 0:
-            try:
-                found = divide(csr, world.size, world.partition)
-            except (ImportError, MemoryError) as trouble:
-                error = BackendUnavailable(f"partition {world.partition!r}: {trouble}; pip install 'kantor[partition]'")
-        world.agree(error)
-        found = world.comm.bcast(found)
-        assert found is not None
-        layouts[M], layouts[N], words = found
-        return layouts[M], layouts[N], words
+            return self.layout(M), self.layout(N)
+        layouts[M], layouts[N], _ = once(_cut)(csr, world.size, world.partition)
+        return layouts[M], layouts[N]
 
     def _product(self, csr: sp.csr_array, rows: Layout, columns: Layout, values: str) -> Product:
         """The entries that this rank holds by the scheme that moves the fewest numbers."""
@@ -192,6 +182,13 @@ class DistributedBackend(Backend):
         self.local.synchronise()
 
 
+def _cut(csr: sp.csr_array, size: int, way: str) -> tuple[Layout, Layout, str]:
+    try:
+        return divide(csr, size, way)
+    except ImportError as trouble:
+        raise BackendUnavailable(f"partition {way!r}: {trouble}; pip install 'kantor[partition]'") from trouble
+
+
 def _grouped(csr: sp.csr_array, length: int, groups: np.ndarray, size: int) -> Layout:
     weights = np.zeros(length)
     if csr.shape[0] == length:
@@ -223,4 +220,4 @@ class SpreadBackend(DistributedBackend):
     def prepare_rows(self, rows: sp.csr_array, values: str = "float64") -> Operator:
         """A square matrix from every rank's rows, whose columns are *positions* of the layout; without a transpose."""
         product = Product(self.local, self.world, rows, self.own_layout, self.own_layout, values, whole_rows=True)
-        return Operator((rows.shape[0], rows.shape[0]), int(rows.nnz), Divided(product, None, "shards"), None, values)
+        return Operator((rows.shape[0], rows.shape[0]), int(rows.nnz), Divided(product, None), None, values)

@@ -113,7 +113,6 @@ class Product:
             at = self.sums.plan.picked
             placed = sp.csr_array((np.ones(at.size), (at, np.arange(at.size))), shape=(last - first, at.size))
             halo = sp.csr_array(sp.hstack([halo, placed], format="csr"))
-        self.nnz = own.nnz + halo.nnz + (0 if others is None else others.nnz)
         self.fetched, self.has_halo = wanted.size, bool(halo.nnz)
         prepare = lambda part: local.prepare(part, transpose=False, values=values)  # noqa: E731
         self.own, self.halo = prepare(own), prepare(halo)
@@ -145,16 +144,16 @@ class Product:
         send, receive, requests = self.exchange.buffers(width)
         if send.size:
             self._gather(x, send)
-        _start(requests)
+        start(requests)
         local.matvec(self.own, x, out)
-        _wait(requests)
+        wait(requests)
         put = lambda array: local.from_host(array[:, 0] if flat else array)  # noqa: E731
         if self.sums is not None:
             partial, arrived, requests = self.sums.buffers(width)
             if self.others_own is not None:
                 partial[...] = self._for_others(x, put(receive), partial.shape[0]).reshape(partial.shape)
-            _start(requests)
-            _wait(requests)
+            start(requests)
+            wait(requests)
             receive = np.concatenate([receive, arrived]) if arrived.size else receive
         if self.has_halo:
             added = local.zeros(out.shape)
@@ -181,12 +180,14 @@ class Product:
         send[...] = self.local.to_host(picked).reshape(send.shape)
 
 
-def _start(requests: list[Any]) -> None:
+def start(requests: list[Any]) -> None:
+    """Let persistent messages go."""
     for request in requests:
         request.Start()
 
 
-def _wait(requests: list[Any]) -> None:
+def wait(requests: list[Any]) -> None:
+    """Until all of them are done."""
     if requests:
         type(requests[0]).Waitall(requests)
 

@@ -237,15 +237,22 @@ def _shorter(i: Indices, j: Indices, row_owner: Indices, column_owner: Indices, 
     return (as_sums < as_values).reshape(size, size)
 
 
-def best(matrix: Any, rows: Layout, columns: Layout) -> Held:
-    """The scheme that moves the fewest numbers of those no worse balanced than 1.3 times whole rows.
+def fewest(found: list[Held]) -> Held:
+    """The scheme that moves the fewest numbers of those no worse balanced than 1.3 times whole rows, the first of all.
 
-    A tie goes to the simpler one. Matrices too large to compare keep their rows whole but for full ones.
+    A tie goes to the simpler one.
+    """
+    return min((held for held in found if held.balance <= 1.3 * found[0].balance), key=lambda held: held.moved)
+
+
+def best(matrix: Any, rows: Layout, columns: Layout) -> Held:
+    """What :func:`fewest` finds among the schemes.
+
+    Matrices too large to compare keep their rows whole but for full ones.
     """
     if rows.size == 1 or matrix.nnz > COMPARED_ENTRIES:
         return Held("parts" if full_rows(matrix).size and rows.size > 1 else "rows", -1, -1, -1, float("nan"))
-    found = compare(matrix, rows, columns)
-    return min((held for held in found if held.balance <= 1.3 * found[0].balance), key=lambda held: held.moved)
+    return fewest(compare(matrix, rows, columns))
 
 
 def divide(matrix: Any, size: int, way: str = "auto") -> tuple[Layout, Layout, str]:
@@ -256,7 +263,8 @@ def divide(matrix: Any, size: int, way: str = "auto") -> tuple[Layout, Layout, s
         rows = columns = contiguous(by_row + by_column, size)
     else:
         rows, columns = contiguous(by_row, size), contiguous(by_column, size)
-    if way == "contiguous" or size == 1 or (way == "auto" and matrix.nnz > GRAPH_ENTRIES):
+    few = size > (M if M == N else M + N)  # METIS would complain on standard output
+    if way == "contiguous" or few or size == 1 or (way == "auto" and matrix.nnz > GRAPH_ENTRIES):
         return rows, columns, "contiguous pieces of equal numbers of entries"
     try:
         graph = by_graph(matrix, size)

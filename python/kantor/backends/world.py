@@ -34,7 +34,7 @@ class World:
     """The ranks that solve together.
 
     ``groups`` maps a length to group numbers (length,), a region for each good say: vectors of that length are divided
-    by group (kantor.backends.partition.by_groups).
+    by group (kantor.backends.partition.by_groups); see :meth:`divide_by`.
     """
 
     def __init__(self, comm: Any, partition: str = "auto") -> None:
@@ -96,6 +96,10 @@ class World:
             if said is not None:
                 raise OptionError(f"rank {rank} of {self.size}: {said}")
 
+    def divide_by(self, groups: np.ndarray) -> None:
+        """Keep groups together in vectors of this length, unless something was said about that length before."""
+        self.groups.setdefault(groups.size, groups)
+
     # ---- the end -------------------------------------------------------------------------------------------------
     def failed_together(self) -> bool:
         """Whether every rank came here, each with an error, within a few seconds; if not, end the job by ``abort``."""
@@ -119,6 +123,19 @@ _outside: World | None = None  # the ranks that wait while the first one runs so
 def active() -> World | None:
     """The ranks that solve together now, None outside of :func:`distributed` and for a single process."""
     return _active
+
+
+def active_or_alone() -> World:
+    """The ranks that solve together now, or this process alone as a world of one; BackendUnavailable without mpi4py."""
+    return _active or World(_mpi().COMM_SELF)
+
+
+def _mpi() -> Any:
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise BackendUnavailable(f"mpi4py cannot be used ({error}); pip install 'kantor[mpi]' mpich") from error
+    return MPI
 
 
 def rank() -> int:
@@ -158,7 +175,7 @@ def once(function: Callable[..., T]) -> Callable[..., T]:
             _active, _outside = None, world  # what it calls in turn is not collective
             try:
                 result = function(*args, **options)
-            except (Exception, KeyboardInterrupt) as raised:
+            except (Exception, KeyboardInterrupt) as raised:  # a handler of its own may raise the latter
                 error = raised
             finally:
                 _active, _outside = world, None
@@ -198,11 +215,7 @@ def distributed(comm: Any = None, *, partition: str = "auto") -> Iterator[World]
     if _active is not None:
         raise OptionError("distributed: already inside such a block")
     if comm is None:
-        try:
-            from mpi4py import MPI
-        except (ImportError, RuntimeError) as error:
-            raise BackendUnavailable(f"mpi4py cannot be used ({error}); pip install 'kantor[mpi]' mpich") from error
-        comm = MPI.COMM_WORLD
+        comm = _mpi().COMM_WORLD
     world = World(comm, partition)
     if world.size == 1:  # nothing to agree on
         yield world

@@ -19,6 +19,7 @@ import scipy.sparse as sp
 
 from ..backends import get_backend
 from ..backends.distributed import DistributedBackend, SpreadBackend
+from ..backends.halo import start, wait
 from ..backends.partition import Layout
 from ..backends.world import World
 from ..data.atomic import new_file
@@ -87,10 +88,8 @@ def _case(world: World, regions: int, goods: int, users: int, trade: float | Non
 
 def _messages(product: Any) -> None:
     _, _, requests = product.exchange.buffers(1)
-    for request in requests:
-        request.Start()
-    if requests:
-        type(requests[0]).Waitall(requests)
+    start(requests)
+    wait(requests)
 
 
 def _slowest(world: World, work: Callable[[], Any], repeats: int) -> float:

@@ -28,7 +28,7 @@ def main() -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, signal.default_int_handler)
     try:
-        if int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1) > 1:
+        if launched() > 1:
             from .ranks import run_together
 
             run_together(command)
@@ -36,6 +36,14 @@ def main() -> None:
             command()
     except KeyboardInterrupt:  # after the command's own end, or before its start
         _leave()
+
+
+def launched() -> int:
+    """How many processes a launcher says it started: MPICH's and Open MPI's mpiexec, srun over PMI-2 or PMIx."""
+    said = os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE")
+    if said is None and "PMIX_RANK" in os.environ:  # PMIx tells the size only to who asks its library
+        said = os.environ.get("SLURM_STEP_NUM_TASKS")
+    return int(said) if said and said.isdigit() else 1
 
 
 def _leave(*_: object) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import BackendUnavailable, OptionError, ProblemError, suggest
+from ..errors import OptionError, ProblemError, suggest
 from .console import print_json, print_table
 from .plan import Json, Quiet
 from .progress import steps
@@ -72,17 +72,10 @@ def bench(
 
 
 def _scaling(regions: int, goods: int, trade: float, repeats: int, into: Path | None, as_json: bool) -> None:
-    from ..backends.world import World, active, once
+    from ..backends.world import active_or_alone, once
     from ..bench import scaling
 
-    world = active()
-    if world is None:  # one process: the same code, alone
-        try:
-            from mpi4py import MPI
-        except (ImportError, RuntimeError) as error:
-            raise BackendUnavailable(f"mpi4py cannot be used ({error}); pip install 'kantor[mpi]' mpich") from error
-        world = World(MPI.COMM_SELF)
-    found = scaling.run(world, regions=regions, goods=goods, users=40, trade=trade, repeats=repeats)
+    found = scaling.run(active_or_alone(), regions=regions, goods=goods, users=40, trade=trade, repeats=repeats)
     if into is not None:
         once(scaling.append)(into, found)
     if as_json:

@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ProblemError
+from ..backends.world import active, once
+from ..errors import OptionError, ProblemError
 from .console import print_json, say
 from .plan import Json
 
 if TYPE_CHECKING:
     from ..data.economy import Economy
+    from ..data.shards import ShardedTable
 
 app = typer.Typer(no_args_is_help=True, help="Write an economy of a generated family to a folder.")
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write; it must not exist.", metavar="DIR")]
+Shards = Annotated[
+    int | None,
+    typer.Option(
+        help="Write that many pieces in place of an economy: its table and total final demand, for kantor balance."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Of the random numbers; same arguments and seed, same economy.")]
 
 
@@ -31,6 +39,7 @@ def lumpable(
     suppliers: Annotated[int, typer.Option(help="Most suppliers of an input.")] = 2,
     sigma_units: Annotated[float, typer.Option(help="Spread of the products' units; 0 keeps values.")] = 0.0,
     jitter: Annotated[float, typer.Option(help="Spread of inputs within a sector; 0: exact sectors.")] = 0.0,
+    shards: Shards = None,
     as_json: Json = False,
 ) -> None:
     """Split the sectors of a table into products so that the plan's optimum is exactly that of the sectors."""
@@ -42,7 +51,7 @@ def lumpable(
     sectors = load_economy(table)
     options = {"sigma_units": sigma_units, "jitter": jitter}
     economy = expand(sectors, products, seed=seed, cover=cover, kmax=suppliers, **options)
-    _write(economy, output, began, as_json)
+    _write(economy, output, began, as_json, shards)
 
 
 @app.command("power-law")
@@ -56,6 +65,7 @@ def power_law(
     balances: Annotated[int, typer.Option(help="Balance rows: how often a unit of output counts.")] = 10,
     hawkins_simon: Annotated[float, typer.Option(help="Size of the largest input, relative to 1 / inputs.")] = 0.5,
     seed: Seed = 1,
+    shards: Shards = None,
     as_json: Json = False,
 ) -> None:
     """Härdin's power-law family; with the defaults the published instance of this size, number by number."""
@@ -73,7 +83,7 @@ def power_law(
         hawkins_simon=hawkins_simon,
         seed=seed,
     )
-    _write(economy, output, began, as_json)
+    _write(economy, output, began, as_json, shards)
 
 
 @app.command("technique-choice")
@@ -104,13 +114,48 @@ def technique_choice(
     _write(instance.economy(), output, began, as_json)
 
 
+@app.command("regional")
+def regional(
+    regions: Annotated[int, typer.Argument(metavar="REGIONS", help="How many regions, one shard each.")],
+    goods: Annotated[int, typer.Argument(metavar="GOODS", help="Goods of each region.")],
+    output: Output,
+    users: Annotated[int, typer.Option(help="Draws of a user per good: about so many entries a row.")] = 40,
+    trade: Annotated[float, typer.Option(help="Share of the users in other regions.")] = 0.05,
+    seed: Seed = 1,
+    as_json: Json = False,
+) -> None:
+    """Regions that trade with those near them, in shards: under mpiexec or srun every rank makes its own regions."""
+    from ..data.regional import write_regional
+
+    once(_check_free)(output)
+    began = time.perf_counter()
+    table = write_regional(output, regions, goods, users=users, trade=trade, seed=seed, world=active())
+    _tell(table, began, as_json)
+
+
 def _check_free(folder: Path) -> None:
     """Before the work, not after it."""
+    if active() is not None:  # every rank would make the whole of it
+        raise OptionError(
+            "generate: only the regional family is made by several ranks; start it without mpiexec or srun"
+        )
     if folder.exists():
         raise ProblemError(f"--output {folder}: exists already; name a folder that does not")
 
 
-def _write(economy: Economy, folder: Path, began: float, as_json: bool) -> None:
+def _tell(table: ShardedTable, began: float, as_json: bool) -> None:
+    say(f"{table.n:,} goods, {table.entries:,} entries in {len(table.shards)} shards: wrote {table.folder}")
+    if as_json:
+        sizes = {"products": table.n, "inputs": table.entries, "shards": len(table.shards)}
+        print_json({**sizes, "folder": str(table.folder), "seconds": {"total": time.perf_counter() - began}})
+
+
+def _write(economy: Economy, folder: Path, began: float, as_json: bool, shards: int | None = None) -> None:
+    if shards is not None:
+        from ..data.shards import split_table
+
+        _tell(split_table(folder, economy.A, economy.demand("total").to_numpy(), shards), began, as_json)
+        return
     from ..data.saved import save_economy
 
     made = time.perf_counter()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..backends.world import once
+from ..data.atomic import new_file
 from ..errors import ProblemError
 from .console import Exit, exit_code, finish, print_json, say
 from .plan import Checkpoint, Json, Quiet
@@ -137,18 +136,12 @@ def _check_target(out: Path) -> None:
 def _write(out: Path, solution: Solution) -> None:
     import numpy as np
 
-    handle, partial = tempfile.mkstemp(prefix=f".{out.name}-", suffix=".partial", dir=out.absolute().parent)
-    try:
-        with open(handle, "wb") as file:
-            np.savez_compressed(
-                file,
-                x=solution.x,
-                y=solution.y,
-                reduced_costs=solution.reduced_costs,
-                objective=solution.objective,
-                status=solution.status.value,
-            )
-        Path(partial).chmod(0o644)
-        os.replace(partial, out)
-    finally:
-        Path(partial).unlink(missing_ok=True)
+    with new_file(out) as file:
+        np.savez_compressed(
+            file,
+            x=solution.x,
+            y=solution.y,
+            reduced_costs=solution.reduced_costs,
+            objective=solution.objective,
+            status=solution.status.value,
+        )

@@ -12,20 +12,18 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends.world import PARTITIONS, SIGNALS, World, distributed
+from ..backends.world import PARTITIONS, SIGNALS, World, active, distributed
 from ..errors import OptionError
+from . import launched
 
-TOGETHER = ("plan", "lp", "balance", "values", "bench", "info")  # commands whose work is divided
-
-_world: World | None = None
+TOGETHER = ("plan", "lp", "balance", "values", "bench", "info", "generate")  # commands whose work is divided
 
 
 def run_together(command: Callable[[], Any]) -> None:
     """Run the command on all ranks of this job."""
-    size = int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
     partition = os.environ.get("KANTOR_PARTITION", "auto")
     try:
-        _run(command, size, partition if partition in PARTITIONS else "auto")
+        _run(command, launched(), partition if partition in PARTITIONS else "auto")
     finally:
         # A signal that comes while the ranks take leave of each other must not change the exit code.
         for number in SIGNALS:
@@ -33,13 +31,11 @@ def run_together(command: Callable[[], Any]) -> None:
 
 
 def _run(command: Callable[[], Any], size: int, partition: str) -> None:
-    global _world
     with distributed(partition=partition) as ranks:
         if ranks.size != size:
             words = f"the launcher started {size} processes, but mpi4py belongs to another MPI and sees {ranks.size}"
             os.write(2, f"kantor: {words}; start with the mpiexec of the MPI that mpi4py was built for\n".encode())
             os._exit(2)
-        _world = ranks
         if ranks.rank > 0:
             _silence(ranks)
         try:
@@ -60,11 +56,12 @@ def _silence(ranks: World) -> None:
 
 def refuse_alone(arguments: Sequence[str]) -> None:
     """OptionError for a command that would only do the same work many times."""
-    if _world is not None and arguments and arguments[0] not in TOGETHER:
+    if active() is not None and arguments and arguments[0] not in TOGETHER:
         raise OptionError(f"{arguments[0]}: runs on one process; start it without mpiexec or srun")
 
 
 def failed(message: str) -> None:
     """Called with every error: goes on if all ranks came here, ends the whole job if not."""
-    if _world is not None and not _world.failed_together():
-        _world.abort(message, 1)
+    world = active()
+    if world is not None and not world.failed_together():
+        world.abort(message, 1)

@@ -15,6 +15,7 @@ from ..report.numbers import amount, quantity
 from .console import Exit, finish, label, print_json, print_table, say
 from .plan import Json
 from .progress import steps
+from .sharded import balance_shards, is_sharded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,12 @@ def balance(
     """Gross output, use and footprints of delivering a final demand with the table's technology.
 
     A footprint is what all suppliers of a product use, directly and indirectly, for the final demand of that product.
+    A folder of shards (kantor generate regional) is solved with the final demand that lies in it, every rank of mpiexec
+    or srun reading only its own; --parquet then names a folder that they write together.
     """
+    if is_sharded(table):
+        balance_shards(Path(table), top, parquet, as_json, demand != "total" or bool(indicators or csv))
+        return
     with steps(quiet=as_json) as step:
         step.begin(f"reading {table}")
         economy = _load(

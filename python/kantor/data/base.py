@@ -102,7 +102,9 @@ def productivity(eco: Economy, tolerance: float = 1e-6) -> RadiusBounds:
 def _leontief(eco: Economy, own: np.ndarray, y: np.ndarray) -> pd.Series:
     from ..solvers.leontief import solve_leontief
     from ..solvers.solution import Status, uninterrupted
+    from .regions import divide_by_region
 
+    divide_by_region(eco)
     square = eco.input_coefficients if eco.is_square else sp.csr_array(eco.input_coefficients[:, own])
     solution = uninterrupted(solve_leontief(square, y, tolerance=1e-12, error_bound=False))
     if solution.status is not Status.OPTIMAL:

@@ -65,9 +65,7 @@ class ShardedTable:
             raise ProblemError(
                 f"{self.folder}: {len(self.shards)} shards for {ranks} ranks; every rank needs one of its own"
             )
-        cuts = contiguous(np.array([shard.entries for shard in self.shards], dtype=np.float64), ranks).offsets
-        for rank in range(1, ranks):  # nobody goes without
-            cuts[rank] = min(max(cuts[rank], cuts[rank - 1] + 1), len(self.shards) - (ranks - rank))
+        cuts = _cuts(np.array([shard.entries for shard in self.shards], dtype=np.float64), ranks)
         first = np.concatenate([[0], np.cumsum([shard.rows for shard in self.shards])]).astype(np.int64)
         return Layout(first[cuts]), [range(int(a), int(b)) for a, b in pairwise(cuts)]
 
@@ -80,7 +78,7 @@ class ShardedTable:
     def _read(self, shard: Shard) -> tuple[sp.csr_array, np.ndarray]:
         path = self.folder / shard.file
         try:
-            if _sha256(path) != shard.sha256:
+            if sha256_of(path) != shard.sha256:
                 raise ProblemError(
                     f"{path}: its SHA-256 is not the one in {HEAD}: the shard is damaged or of another run"
                 )
@@ -105,7 +103,22 @@ def write_shard(folder: str | Path, number: int, rows: sp.csr_array, demand: np.
             stream, data=rows.data, indices=rows.indices.astype(wide, copy=False), indptr=rows.indptr.astype(np.int64),
             demand=np.asarray(demand, dtype=np.float64),
         )  # fmt: skip
-    return Shard(path.name, int(rows.shape[0]), int(rows.nnz), _sha256(path))
+    return Shard(path.name, int(rows.shape[0]), int(rows.nnz), sha256_of(path))
+
+
+def split_table(folder: str | Path, A: sp.csr_array, demand: np.ndarray, count: int, **notes: Any) -> ShardedTable:
+    """Write a table that one process has in so many shards of about equal numbers of entries.
+
+    Raises ProblemError for a table that is not square or has fewer goods than shards.
+    """
+    n = int(A.shape[0])
+    if A.shape != (n, n):
+        raise ProblemError(f"{folder}: a table of shape {A.shape}; only square ones are kept in shards")
+    if not 1 <= count <= n:
+        raise ProblemError(f"{folder}: {count} shards for {n} goods, expected 1 to {n}")
+    cuts = _cuts(np.diff(A.indptr), count)
+    shards = [write_shard(folder, i, sp.csr_array(A[a:b]), demand[a:b]) for i, (a, b) in enumerate(pairwise(cuts))]
+    return write_head(folder, shards, **notes)
 
 
 def write_head(folder: str | Path, shards: Iterable[Shard], **notes: Any) -> ShardedTable:
@@ -136,7 +149,16 @@ def open_shards(folder: str | Path) -> ShardedTable:
     return table
 
 
-def _sha256(path: Path) -> str:
+def _cuts(weights: np.ndarray, count: int) -> np.ndarray:
+    """Where to cut for pieces of about equal weights, none of them empty."""
+    cuts = contiguous(weights, count).offsets
+    for piece in range(1, count):
+        cuts[piece] = min(max(cuts[piece], cuts[piece - 1] + 1), weights.size - (count - piece))
+    return np.asarray(cuts)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file, read piece by piece."""
     sha = hashlib.sha256()
     with open(path, "rb") as stream:
         while piece := stream.read(_PIECE):

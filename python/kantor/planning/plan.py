@@ -28,6 +28,7 @@ from ..solvers.program_solution import ProgramSolution
 from ..solvers.rigour import gamma
 from ..solvers.solution import Status
 from ..solvers.vertex import at_vertex
+from .by_region import divide_plan
 from .combined import Held, Lexicographic, is_plain, restate_plan
 from .in_order import solve_in_order
 from .limits import Bound, Limit, ResolvedLimit, resolve_limits, with_own_limits
@@ -272,6 +273,7 @@ class Plan:
         started = now()
         time_limit_s = None if time_limit_s == float("inf") else time_limit_s
         program = self.compile()
+        divide_plan(self.economy, program)
         compiled = now()
         options: dict[str, Any] = {
             "tolerance": tolerance,

@@ -10,11 +10,8 @@ same number goes on with the same bits.
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import json
-import os
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.world import once, rank
+from ..data.atomic import new_file
 from ..errors import ProblemError
 from .options import PdhgOptions
 from .problem import LinearProgram
@@ -63,17 +61,8 @@ class Checkpoint:
         scalars, arrays = self._pending
         head = {"version": _VERSION, "problem": self.problem, "scaled": self.scaled, "scalars": scalars}
         head["sum"] = _sum(head, arrays)
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
-        handle, partial = tempfile.mkstemp(prefix=".checkpoint-", suffix=".partial", dir=self.path.parent)
-        try:
-            with open(handle, "wb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, self.path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+        with new_file(self.path) as file:
+            np.savez(file, allow_pickle=False, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
         self._pending, self._written = None, time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:

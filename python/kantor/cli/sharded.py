@@ -1,0 +1,85 @@
+"""``kantor balance FOLDER`` for tables in shards: no process has all of the table or of the answer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from ..backends.world import World, active_or_alone, once
+from ..errors import OptionError
+from .console import exit_code, finish, print_json, print_table
+from .progress import steps
+
+
+def is_sharded(table: str) -> bool:
+    """Whether this is a folder of shards."""
+    from ..data.shards import HEAD
+
+    return (Path(table) / HEAD).is_file()
+
+
+def balance_shards(folder: Path, top: int, output: Path | None, as_json: bool, asked_more: bool) -> None:
+    """Gross output for the final demand in the shards; ``output``: a folder that all ranks write. Collective."""
+    from ..analysis.shards import solve_leontief_shards
+    from ..data.parts import begin_parts
+
+    if asked_more:
+        raise OptionError(
+            f"{folder}: a table in shards has one final demand and no indicators; --parquet writes all rows"
+        )
+    world, began = active_or_alone(), time.perf_counter()
+    if output is not None:
+        once(begin_parts)(output)
+    with steps(quiet=as_json) as step:
+        step.begin(f"solving {folder} on {world.size} ranks")
+        found = solve_leontief_shards(folder, world=world)
+    if output is not None:
+        _write(output, found, world)
+    totals = world.sum(np.array([found.x.sum(), found.x.size, found.halo]))
+    largest = _largest(found, top, world)
+    seconds = world.now() - began
+    assert found.error_bound is not None  # it is computed unless one says not to
+    worst = float(world.gather(np.array([found.error_bound.max(initial=0.0)])).max())
+    if as_json:
+        rows = [{"good": good, "gross_output": x, "error_bound": bound} for good, x, bound in largest]
+        print_json({
+            "status": found.status.value, "goods": int(totals[1]), "gross_output": float(totals[0]),
+            "error_bound": worst, "ranks": world.size, "halo": int(totals[2]), "iterations": found.iterations,
+            "residual": found.residual, "method": found.info.method, "largest": rows,
+            "seconds": {"total": seconds, **found.info.seconds},
+        })  # fmt: skip
+    else:
+        typer.echo(f"{folder}: {int(totals[1]):,} goods on {world.size} ranks, {found.status.value}, "
+                   f"gross output {totals[0]:.9g}, {seconds:.2f} s")  # fmt: skip
+        lines = [(f"{good}", f"{x:.9g}", f"{bound:.1e}") for good, x, bound in largest]
+        print_table("Largest", ("good", "gross output", "error at most"), lines)
+    finish(exit_code(found.status))
+
+
+def _largest(found: Any, top: int, world: World) -> list[tuple[int, float, float]]:
+    at = np.argsort(-found.x, kind="stable")[:top]
+    mine = [(int(found.first + i), float(found.x[i]), float(found.error_bound[i])) for i in at]
+    everyone = [line for part in world.comm.allgather(mine) for line in part]
+    return sorted(everyone, key=lambda line: (-line[1], line[0]))[:top]
+
+
+def _write(folder: Path, found: Any, world: World) -> None:
+    """Every rank its own part; the first one the head, when all parts are there."""
+    import pandas as pd
+
+    from ..data.parts import finish_parts, write_part
+
+    part, error = None, None
+    goods = np.arange(found.first, found.first + found.x.size)
+    table = pd.DataFrame({"good": goods, "gross_output": found.x, "error_bound": found.error_bound})
+    try:
+        part = write_part(folder, world.rank, table)
+    except Exception as trouble:  # told to the others, who would wait
+        error = trouble
+    world.agree(error)
+    parts = world.comm.allgather(part)
+    once(finish_parts)(folder, parts, status=found.status.value, iterations=found.iterations, residual=found.residual)
