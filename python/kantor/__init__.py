@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     from .data.model_files import write_mps as write_mps
     from .data.power_law import power_law as power_law
     from .data.technique_choice import technique_choice as technique_choice
+    from .feedback.change import Change as Change
+    from .feedback.change import read_change as read_change
+    from .feedback.log import Log as Log
+    from .feedback.log import verify_log as verify_log
+    from .feedback.replan import Replanner as Replanner
+    from .feedback.stability import Stability as Stability
     from .modelling.capital import Capital as Capital
     from .modelling.capital import Storage as Storage
     from .modelling.horizon import Horizon as Horizon
@@ -80,6 +86,12 @@ if TYPE_CHECKING:
 # Public name -> module that defines it; a test holds this table and the imports above to each other.
 _HOME = {
     "Capital": "modelling.capital",
+    "Change": "feedback.change",
+    "Log": "feedback.log",
+    "Replanner": "feedback.replan",
+    "Stability": "feedback.stability",
+    "read_change": "feedback.change",
+    "verify_log": "feedback.log",
     "Storage": "modelling.capital",
     "Horizon": "modelling.horizon",
     "over_years": "modelling.timeline",

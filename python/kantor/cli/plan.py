@@ -104,11 +104,30 @@ def plan(
     finish(code)
 
 
-def verify(folder: Folder, as_json: Json = False) -> None:
+def verify(
+    folder: Folder,
+    log: Annotated[bool, typer.Option("--log", help="PLAN is a log of plans: check the chain and every plan.")] = False,
+    head: Annotated[
+        str | None, typer.Option(help="With --log: the SHA-256 that the last plan.json must have.", metavar="HASH")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Recheck a plan folder from the raw input, with code that shares nothing with the solvers.
 
     Exit code 0: the certificate holds; 1: it does not.
     """
+    if log or head is not None:
+        from ..feedback.log import verify_log
+
+        with steps(quiet=as_json) as step:
+            step.begin(f"verifying {folder}")
+            line = verify_log(folder, head=head)
+        if as_json:
+            print_json(line)
+        else:
+            typer.echo(str(line))
+        finish(Exit.DONE if line.ok else Exit.FAILED)
+        return
     from ..planning.verify import verify_plan
 
     with steps(quiet=as_json) as step:

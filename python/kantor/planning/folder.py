@@ -38,7 +38,20 @@ from ..data.saved import save_economy
 from ..errors import KantorError, ProblemError
 from ..solvers.solution import NotOptimal, SolveInfo, Status
 from .limits import ResolvedLimit
-from .record import FORMAT, INPUT, PARTS, TABLES, VERSION, VERTEX, digest, number, read_record, read_table, sha256_of
+from .record import (
+    FORMAT,
+    INPUT,
+    PARTS,
+    TABLES,
+    VERSION,
+    VERTEX,
+    digest,
+    number,
+    read_record,
+    read_table,
+    sha256_of,
+    written,
+)
 from .result import PlanResult
 from .stated import describe
 from .vertex import PlanVertex
@@ -62,10 +75,17 @@ def check_writable(folder: str | Path) -> None:
         raise ProblemError(f"{target}: cannot write below {parent}: {error.strerror or error}") from error
 
 
-def save_plan(result: PlanResult, folder: str | Path, also: Callable[[Path], object] | None = None) -> Path:
+def save_plan(
+    result: PlanResult,
+    folder: str | Path,
+    also: Callable[[Path], object] | None = None,
+    books: tuple[dict[str, Any], dict[str, bytes]] | None = None,
+) -> Path:
     """Write the plan folder of a result and return its path; see the module's page for what is in it.
 
     ``also`` may add a report to the new folder before that takes its place, so that both are written or neither.
+    ``books``: what plan.json keeps under that name, as where the plan comes from, and files (name: content) that go
+    with it and are hashed like the tables; see :mod:`kantor.feedback.books`.
 
     An existing plan folder is replaced; ProblemError for one that holds anything else, or that cannot be written.
     """
@@ -78,7 +98,7 @@ def save_plan(result: PlanResult, folder: str | Path, also: Callable[[Path], obj
     read = [*plan.economy.sources, *(plan.scenario.files.values() if plan.scenario is not None else ())]
     _check_replaceable(target, [Path(source.path) for source in read])
     with new_folder(target) as partial:
-        _write(result, partial)
+        _write(result, partial, books)
         if also is not None:
             also(partial)
     return target
@@ -142,7 +162,7 @@ def _written(target: Path) -> set[str]:
         ) from error
 
 
-def _write(result: PlanResult, folder: Path) -> None:
+def _write(result: PlanResult, folder: Path, books: tuple[dict[str, Any], dict[str, bytes]] | None = None) -> None:
     plan = result.plan
     assert plan is not None
     tables, parts, corner = _tables(result), _price_parts(result), result.vertex
@@ -159,10 +179,13 @@ def _write(result: PlanResult, folder: Path) -> None:
         save_economy(plan.economy.replace(capacities=plan.capacities), folder / INPUT)
         stored = INPUT
     record = _record(result, plan.economy, stored)
+    if books is not None:
+        record["books"] = books[0]
+        for file, content in books[1].items():
+            (folder / file).write_bytes(content)
     record["tables"] = {str(p.relative_to(folder)): sha256_of(p) for p in sorted(folder.rglob("*")) if p.is_file()}
     record["digest"] = digest(record)
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / "plan.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "plan.json").write_bytes(written(record))
 
 
 def _tables(result: PlanResult) -> dict[str, pd.DataFrame]:

@@ -100,6 +100,7 @@ class Plan:
             raise OptionError(
                 f"objective: got {self.objective!r}, expected MaxScale(), Harmony(), MinimiseUse(...), ..."
             )
+        self.stated_objective = self.objective  # as given; below it may become year by year, or plain
         self.in_order = self.objective if isinstance(self.objective, Lexicographic) else None
         if self.in_order is not None:
             self.objective = self.in_order.objectives[0]

@@ -61,6 +61,11 @@ def digest(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def written(record: dict[str, Any]) -> bytes:
+    """The bytes of plan.json: one way to write a record, so that not even a blank can change unnoticed."""
+    return (json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as stream:

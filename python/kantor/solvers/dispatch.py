@@ -207,6 +207,10 @@ class _Run:
             return None
         choice = Choice(self.program, self.backend, self.stopping.tolerance)
         self.choice = None if self.program.kind == "utility" else choice
+        if self.start is not None and kind != "nothing" and self.choice is not None:
+            done = self._near_the_start(self.start)
+            if done is not None:
+                return done
         if kind == "capacities" or self.method == "exchange":
             return None
         limited = np.isfinite(self.program.resource_upper).any()
@@ -233,6 +237,22 @@ class _Run:
         found = (answer.plan.activity, answer.dual.prices, answer.dual.rents)
         if math.isfinite(self._gap()) and all(np.isfinite(part).all() for part in found):
             self.start = Start(answer.plan, answer.dual)
+        return None
+
+    def _near_the_start(self, start: Start) -> ProgramSolution | None:
+        """The vertex near a warm start: after small changes of the data few goods are in doubt, and nothing is solved
+        anew. Only the certificate decides; where it does not settle it, the other methods follow."""
+        if self.method not in ("auto", "exchange") or not start.dual.prices.any():
+            return None
+        plan, dual, settled = self._timed("exchange", self._polish, start.plan, start.dual, self._out_of_time)
+        if not settled:
+            return None
+        found = Start(plan, dual)
+        assert self.choice is not None
+        self.info.products, self.info.history = round(self.choice.technology.passes), self.choice.history
+        if self._certify(found).gap <= self.stopping.tolerance:
+            return self._finish(Status.OPTIMAL, f"from the earlier plan: {self.info.notes[-1]}")
+        self.start = found
         return None
 
     def _interior(self) -> ProgramSolution | None:
