@@ -18,6 +18,7 @@ from kantor.planning.result import PlanResult
 from kantor.report import numbers, svg
 from kantor.report.html import write_report
 
+
 class Page(HTMLParser):
     """Collects tags and text, and fails on a tag that closes what is not open."""
 
@@ -100,7 +101,8 @@ def test_report_says_what_the_plan_says(harmony: PlanResult, tmp_path: Path) -> 
 
 def rows_of(path: Path, caption: str) -> list[list[str]]:
     """The rows of the table whose caption starts so, as text."""
-    tables = re.findall(r"<caption><span>(.*?)</span></caption>.*?<tbody>(.*?)</tbody>", path.read_text(), flags=re.DOTALL)
+    pattern = r"<caption><span>(.*?)</span></caption>.*?<tbody>(.*?)</tbody>"
+    tables = re.findall(pattern, path.read_text(), flags=re.DOTALL)
     body = next(inner for title, inner in tables if title.startswith(caption))
     rows = re.findall(r"<tr>(.*?)</tr>", body)
     return [[re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]

@@ -20,7 +20,7 @@ _SHELL = (
     "<div id='explorer' hidden><div class='find'><label for='search'>Search products"
     "<input id='search' type='search' autocomplete='off' spellcheck='false' aria-controls='products-table'></label>"
     "<span class='pager'><button type='button' id='before'>Back</button> "
-    "<button type='button' id='after'>More</button></span><span id='found' class='soft' role='status'></span></div>"
+    "<button type='button' id='after'>Next</button></span><span id='found' class='soft' role='status'></span></div>"
     "<div class='scroll' tabindex='0' role='group' aria-label='Products'><table id='products-table'>"
     "<caption><span>CAPTION</span></caption><thead><tr></tr></thead><tbody></tbody></table></div>"
     "<div id='picked' class='picked' aria-live='off' hidden></div></div>"

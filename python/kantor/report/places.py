@@ -65,7 +65,8 @@ def _heat(shown: pd.DataFrame, unit: str) -> str:
     return (
         f"<details{' open' if len(shown) <= 12 else ''}><summary>The whole matrix, {folded}</summary>"
         "<div class='scroll' tabindex='0' role='group' aria-label='Trade matrix'>"
-        f"<table class='heat'><caption><span>{caption}</span></caption><thead><tr><th scope='col'>from \N{RIGHTWARDS ARROW} to</th>"
+        f"<table class='heat'><caption><span>{caption}</span></caption><thead><tr>"
+        "<th scope='col'>from \N{RIGHTWARDS ARROW} to</th>"
         f"{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div></details>"
     )
 
