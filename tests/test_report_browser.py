@@ -91,7 +91,7 @@ def test_sorting_both_ways(seen: Seen) -> None:
     up = [number(text) for text in seen.column("#products-table", 6)]
     assert up == sorted(up)
     assert up != down[::-1]  # other products: the list begins at the other end
-    limits = "#limits .scroll table"
+    limits = "#limits > .scroll table"
     seen.page.locator(f"{limits} thead button", has_text="use / bound").first.click()
     shares = [number(text) for text in seen.column(limits, 5)]
     assert shares == sorted(shares, reverse=True)
@@ -116,7 +116,7 @@ def test_figures_are_those_of_the_tables(seen: Seen, folder: Path) -> None:
         assert share == pytest.approx(row["consumption"] / row["target"], rel=1e-3)
         assert price == pytest.approx(float(relative[name]), rel=1e-3)
     use = pd.read_parquet(folder / "use.parquet")
-    limits = "#limits .scroll table"
+    limits = "#limits > .scroll table"
     for name, used in zip(seen.column(limits, 1), seen.column(limits, 2), strict=False):
         assert number(used) == pytest.approx(use["use"].to_dict()[name.split()[0]], rel=1e-3)
 

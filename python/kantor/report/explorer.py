@@ -16,6 +16,8 @@ from .page import paragraph, section
 
 # How many suppliers and users of a product are drawn one by one, fewer where there are many products.
 _FEW, _MANY = 8, 12
+# A flow of less than this share of all that go the same way is added to the rest: it could not be seen.
+_HAIR = 1e-3
 _SHELL = (
     "<div id='explorer' hidden><div class='find'><label for='search'>Search products"
     "<input id='search' type='search' autocomplete='off' spellcheck='false' aria-controls='products-table'></label>"
@@ -152,7 +154,7 @@ def _largest(flows: sp.csr_array, most: int) -> dict[str, Any]:
         columns, values = flows.indices[row], flows.data[row]
         size = np.abs(values)
         top = np.argsort(-size, kind="stable")[:most]
-        top = top[size[top] > 1e-6 * size.sum()]
+        top = top[size[top] > _HAIR * size.sum()]
         who += columns[top].tolist()
         worth.append(values[top])
         rest.append(float(values.sum() - values[top].sum()))

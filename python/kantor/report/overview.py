@@ -11,7 +11,7 @@ import pandas as pd
 
 from .facts import SAME, Facts
 from .labels import entries, leading, records
-from .numbers import change, exact, percent, quantity
+from .numbers import change, counted, exact, percent, quantity
 from .page import named, section
 
 _SOME = 3
@@ -83,7 +83,8 @@ def _building(facts: Facts) -> str:
 def _growing(facts: Facts) -> str:
     result, base = facts.result, facts.result.base
     if base is None:
-        return ""
+        running = int((result.activity.to_numpy() > 0).sum())
+        return f"<b>What runs:</b> {running:,} of {counted(len(result.activity), 'technique')}."
     old = base.reindex(result.activity.index).fillna(0.0)
     moved = result.activity - old
     if "action" in moved.index.names:
@@ -123,7 +124,7 @@ def _dearest(facts: Facts) -> str:
     if not (result.prices > 0).any() or not (result.targets > 0).any():
         return ""
     relative: pd.Series = result.normalised_prices()
-    wanted = relative[result.targets > 0]
+    wanted = relative[(result.targets > 0) & (relative > 0)]
     top = leading(wanted.sort_values(ascending=False, kind="stable"), 2)
     parts = [f"{facts.name(key).html} ({quantity(value, digits=3)})" for key, value in entries(top)]
     return f"<b>What is dear:</b> {' and '.join(parts)}, where the basket of the targets costs 1 on average."

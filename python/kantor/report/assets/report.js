@@ -22,7 +22,8 @@
   // ---- numbers as the rest of the page writes them ------------------------------------------------------------------
   function plain(value, digits) {
     if (value === 0) return "0";
-    const size = Math.floor(Math.log10(Math.abs(value)));
+    // 999.99 with three digits is 1,000, which has four
+    const size = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(digits)))));
     if (size < -4 || size >= 15) return value.toExponential(digits - 1);
     const decimals = Math.max(0, digits - 1 - size);
     return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
@@ -32,7 +33,7 @@
     if (value === null || value === undefined) return "–";
     if (!/^(thousand|million|billion|trillion|1000|m\.|bn|mn)/i.test(unit)) {
       for (const [word, scale] of Object.entries(WORDS))
-        if (Math.abs(value) >= scale && Math.abs(value) < 1e16) return `${plain(value / scale, digits)} ${word}`;
+        if (Math.abs(Number(value.toPrecision(digits))) >= scale && Math.abs(value) < 1e16) return `${plain(value / scale, digits)} ${word}`;
     }
     return plain(value, digits);
   }
@@ -193,6 +194,7 @@
   function pick(i, move) {
     picked = i;
     const card = document.getElementById("picked"), [left, right] = sides(i);
+    card.hidden = false; // first of all: what is hidden has no width to draw in
     const title = make("h3", undefined, { tabindex: "-1", class: "full" });
     title.append(make("bdi", data.names[i]));
     const facts = data.columns.map((column) => {
@@ -208,7 +210,6 @@
       pair.append(flowTable("Goes into it", left), flowTable("Where it goes", right));
       card.append(pair);
     } else if (data.flows) card.append(make("p", "Nothing of it is made."));
-    card.hidden = false;
     list();
     if (move) title.focus();
   }
