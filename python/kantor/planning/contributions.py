@@ -29,23 +29,26 @@ from ..solvers.problem import FloatArray
 from .limits import unit_of
 
 if TYPE_CHECKING:
-    from .plan import Plan
     from .result import PlanResult
 
 _NOTHING = 1e-12  # a smaller share of the whole is rounding
 
 
 class Chain:
-    """What flows where in a plan that was found; prepares what all questions share."""
+    """What flows where in a plan that was found; prepares what all questions share.
 
-    def __init__(self, result: PlanResult, question: str):
-        if result.plan is None:
+    ``economy``: of the plan, where the result was loaded from a folder and does not have it.
+    """
+
+    def __init__(self, result: PlanResult, question: str, economy: Economy | None = None):
+        if economy is None and result.plan is not None:
+            economy = result.plan.economy
+        if economy is None:
             raise ProblemError(f"{question}: the plan folder {result.folder} holds no economy; solve the plan")
         self.x = np.maximum(result.activity.to_numpy(np.float64), 0.0)
         if not np.isfinite(self.x).all() or not np.isfinite(result.consumption.to_numpy(np.float64)).all():
             raise ProblemError(f"{question}: there is no plan (status {result.status.value})")
-        self.result, self.plan = result, result.plan
-        self.eco: Economy = result.plan.economy
+        self.result, self.eco = result, economy
         self.consumption = result.consumption.to_numpy(np.float64)
         self.output = self.eco.output_coefficients @ self.x
         self.unused = self.output - self.eco.input_coefficients @ self.x - self.consumption
@@ -74,7 +77,7 @@ class Chain:
 def users(result: PlanResult, what: Any) -> pd.DataFrame:
     """Who uses a limited resource, an indicator or a product directly; see :meth:`kantor.PlanResult.users`."""
     chain = Chain(result, "users")
-    name, i = _resource_or_product(chain.plan, what)
+    name, i = _resource_or_product(chain, what)
     eco = chain.eco
     row = sp.csr_array(eco.input_coefficients[[i]]) if name is None else eco.use_of([name])
     rows: list[tuple[str, Any, float]] = [
@@ -89,7 +92,7 @@ def users(result: PlanResult, what: Any) -> pd.DataFrame:
 def by_target(result: PlanResult, what: Any) -> pd.DataFrame:
     """For which final target a resource or product is used; see :meth:`kantor.PlanResult.by_target`."""
     chain = Chain(result, "by_target")
-    name, i = _resource_or_product(chain.plan, what)
+    name, i = _resource_or_product(chain, what)
     eco = chain.eco
     direct = sp.csr_array(eco.output_coefficients[[i]]) if name is None else eco.use_of([name])
     s = direct.toarray()
@@ -108,7 +111,7 @@ def contents(result: PlanResult, indicators: Iterable[str] | None = None) -> pd.
     """What a unit of every product embodies, beside its price; see :meth:`kantor.PlanResult.contents`."""
     chain = Chain(result, "contents")
     eco = chain.eco
-    limited = dict.fromkeys(limit.indicator for limit in chain.plan.limits)
+    limited = dict.fromkeys(limit.indicator for limit in result.limits)
     asked = list(limited if indicators is None else [indicators] if isinstance(indicators, str) else indicators)
     names = [eco.indicator_name(name) for name in asked]
     columns = [("price", result.objective_unit), *((name, unit_of(name, eco)) for name in names)]
@@ -150,10 +153,10 @@ def opportunity_costs(result: PlanResult) -> pd.DataFrame:
     return table.iloc[order]
 
 
-def _resource_or_product(plan: Plan, what: Any) -> tuple[str | None, int]:
+def _resource_or_product(chain: Chain, what: Any) -> tuple[str | None, int]:
     """(indicator, -1) for the name of a limit, an indicator or one of its other names; (None, row) for a product."""
-    eco = plan.economy
-    for limit in plan.limits:
+    eco, limits = chain.eco, chain.result.limits
+    for limit in limits:
         if what == limit.name:
             return limit.indicator, -1
     row = position(what, eco.products)
@@ -162,7 +165,7 @@ def _resource_or_product(plan: Plan, what: Any) -> tuple[str | None, int]:
     try:
         return eco.indicator_name(str(what)), -1
     except ProblemError:
-        known = [*(limit.name for limit in plan.limits), *map(show, eco.products[:2000])]
+        known = [*(limit.name for limit in limits), *map(show, eco.products[:2000])]
         raise ProblemError(f"{show(what)!r} is no limit, indicator or product" + suggest(show(what), known)) from None
 
 

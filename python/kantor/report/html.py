@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.atomic import new_file
 from ..errors import OptionError
+from .explorer import explorer_data
 from .facts import Facts
 from .page import Cell, Markup, page, paragraph, section, table
 from .sections import SECTIONS
@@ -20,18 +22,37 @@ if TYPE_CHECKING:
 def write_report(plan: PlanResult | str | Path, path: str | Path) -> Path:
     """Write the report of a plan, given as a result or as a plan folder, to ``path`` and return that path.
 
-    The file holds everything it shows: style and pictures are inline, there is no script and no link to elsewhere.
-    ``kantor verify`` ignores it. Raises ProblemError for a damaged folder or a path that cannot be written,
+    The file holds everything it shows: style, pictures, data and the script that searches and sorts them are inline;
+    nothing is asked of any other file or machine. ``kantor verify`` ignores it.
+
+    Raises ProblemError for a damaged folder or a path that cannot be written,
     OptionError for one that does not end in .html.
     """
     if Path(path).suffix.lower() not in (".html", ".htm"):  # a table of the plan would be lost to a slip of the hand
         raise OptionError(f"{path}: a report is a file that ends in .html")
     facts = _facts(plan)
-    body = "".join(make(facts) for make in (*SECTIONS, provenance))
+    body = "".join(make(facts) for make in (*SECTIONS, verifying, provenance))
     target = Path(path)
     with new_file(target, parents=True) as file:
-        file.write(page(facts.result.name, body).encode())
+        file.write(page(facts.result.name, body, explorer_data(facts)).encode())
     return target
+
+
+def verifying(facts: Facts) -> str:
+    """How anyone can recheck the plan."""
+    result, record = facts.result, facts.record
+    commands = "<pre>kantor verify PLAN-FOLDER\nkantor verify PLAN-FOLDER --json</pre>"
+    words = (
+        "Keep the plan folder (plan.json and its Parquet tables) and the input files listed below together. The "
+        "command reads the raw input again, derives targets, limits and prices from it, and recomputes both ends of "
+        "the interval with code that shares nothing with the solver. It exits with 0 if the certificate holds and "
+        "with 1 if not."
+    )
+    stated = f"It must find the objective between {result.lower_bound!r} and {result.upper_bound!r}."
+    digest = record.get("digest")
+    mark = f"<p>Digest of this plan's record: <span class='hash'>{escape(str(digest))}</span></p>" if digest else ""
+    bounded = math.isfinite(result.lower_bound) and math.isfinite(result.upper_bound)
+    return section("How to verify", paragraph(words), commands, paragraph(stated) if bounded else "", mark)
 
 
 def provenance(facts: Facts) -> str:

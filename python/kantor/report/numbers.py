@@ -21,8 +21,8 @@ def quantity(value: float, unit: str = "", digits: int = 4) -> str:
 def amount(value: float, unit: str, digits: int = 4) -> str:
     """The number of :func:`quantity` alone, where the unit stands elsewhere.
 
-    >>> amount(1.442e6, "million USD"), amount(1.442e6, "kt")
-    ('1,442,000', '1.442 million')
+    >>> amount(1.442e6, "million USD"), amount(1.442e6, "kt"), amount(999_999_999.9, "kg")
+    ('1,442,000', '1.442 million', '1.000 billion')
     """
     return _plain(value, digits) if unit.casefold().startswith(_MULTIPLIERS) else _worded(value, digits)
 
@@ -75,7 +75,7 @@ def exact(value: float) -> str:
 
 def _worded(value: float, digits: int) -> str:
     for scale, word in _SCALES:
-        if scale <= abs(value) < 1e16:
+        if scale <= abs(_rounded(value, digits)) < 1e16:
             return f"{_plain(value / scale, digits)} {word}"
     return _plain(value, digits)
 
@@ -85,10 +85,14 @@ def _plain(value: float, digits: int) -> str:
         return _odd(value)
     if value == 0:
         return "0"
-    magnitude = math.floor(math.log10(abs(value)))
+    magnitude = math.floor(math.log10(abs(_rounded(value, digits))))  # 999.99 with three digits is 1,000: four
     if magnitude < -4 or magnitude >= 15:
         return f"{value:.{digits - 1}e}"
     return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits - 1}e}")
 
 
 def _odd(value: float) -> str:

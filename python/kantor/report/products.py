@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..data.labels import show
 from . import svg
 from .facts import BARS, SAME, TOP, Facts
 from .labels import entries, leading, of_each_sector
 from .numbers import change, percent, quantity
-from .page import Cell, Markup, paragraph, section, table
+from .page import Cell, Markup, named, paragraph, section, table
 
 # Fewer products than this are listed, not counted in a histogram.
 FEW = 12
@@ -169,7 +170,7 @@ def _regions(facts: Facts, base: pd.Series) -> str:
     largest = float((new - old).abs().max())
     rows: list[Sequence[Cell]] = [
         (
-            str(region),
+            named(show(region)),
             Markup(svg.signed_bar(float(new[region] - old[region]), largest)),
             facts.amount(float(new[region])),
             change(float(new[region] / old[region])) if old[region] > 0 else "new",

@@ -11,17 +11,24 @@ import pandas as pd
 
 from ..solvers.solution import Status
 from . import svg
-from .facts import BARS, TOP, Facts
+from .explorer import explorer
+from .facts import BARS, SAME, TOP, Facts
 from .labels import records
 from .numbers import amount, change, counted, exact, percent, quantity
-from .page import Cell, Markup, paragraph, section, table, tiles
+from .overview import overview
+from .page import Cell, Markup, named, paragraph, section, shortened, table, tiles
+from .places import techniques, trade
 from .products import activities, consumption, prices
 from .spans import LEVELS, reached
+from .values import values
+from .years import resources
 
 if TYPE_CHECKING:
     from ..planning.limits import ResolvedLimit
     from ..planning.result import PlanResult
 
+# A longer list of limits is folded.
+_LISTED = 40
 _GOALS = {
     "max-scale": "the largest common scale of the targets",
     "harmony": "the greatest harmony; 0 is every target just met",
@@ -51,7 +58,7 @@ def head(facts: Facts) -> str:
         ),
         ("Work", _seconds(result), f"{iterations}method {result.info.method}, backend {result.info.backend}"),
     ]
-    return f"<h1>{escape(result.name)}</h1>{badge}{tiles(figures)}"
+    return f"<h1><bdi>{escape(shortened(result.name, 300))}</bdi></h1>{badge}{tiles(figures)}"
 
 
 def certificate(facts: Facts) -> str:
@@ -87,7 +94,7 @@ def limits(facts: Facts) -> str:
         bound = limit.upper if math.isfinite(limit.upper) else limit.lower
         sign = "≤" if math.isfinite(limit.upper) else "≥"
         used, holds = float(row["use"]), limit.name in binding
-        words = f"{escape(limit.name)} <small>{escape(_what(limit))}</small>"
+        words = f"{named(limit.name).html} <small>{escape(shortened(_what(limit)))}</small>"
         bar = svg.bar(used, max(abs(used), abs(bound)), mark=bound, kind="binding" if holds else "plain")
         rows.append(
             (
@@ -104,7 +111,14 @@ def limits(facts: Facts) -> str:
     note = "The base is what the targets would take at full scale with the base year's technology."
     if not facts.made:
         note = "The use is that of the best point the solver reached; it is no plan. " + note
-    return section("Limits", table(header, rows, caption=note, classes=classes), _other_use(facts))
+    if len(rows) <= _LISTED:
+        return section("Limits", table(header, rows, caption=note, classes=classes), _other_use(facts))
+    order = sorted(range(len(rows)), key=lambda k: result.limits[k].name not in binding)
+    shown, rest = ([rows[k] for k in part] for part in (order[: _LISTED // 2], order[_LISTED // 2 :]))
+    folded = table(header, rest, caption=note, classes=classes)
+    more = f"<details><summary>{counted(len(rest), 'more limit')}</summary>{folded}</details>"
+    note = f"Limits that bind come first. {note}"
+    return section("Limits", table(header, shown, caption=note, classes=classes), more, _other_use(facts))
 
 
 def _other_use(facts: Facts) -> str:
@@ -116,7 +130,7 @@ def _other_use(facts: Facts) -> str:
     rows = []
     for name, row in records(others):
         ratio = row["use"] / row["base"] if row["base"] else math.nan
-        rows.append((str(name), quantity(float(row["use"]), str(row["unit"])), change(float(ratio))))
+        rows.append((named(str(name)), quantity(float(row["use"]), str(row["unit"])), change(float(ratio))))
     inner = table(("indicator", "use", "against base"), rows, caption="Use of everything else the table records")
     return f"<details><summary>{counted(len(rows), 'indicator')} without a limit</summary>{inner}</details>"
 
@@ -126,11 +140,14 @@ def spans(facts: Facts) -> str:
     parts = []
     for level in LEVELS:
         found = reached(facts.result, level) if facts.made else pd.DataFrame()
-        if len(found) > 1:
+        if len(found) > 1 and found.to_numpy().max() - found.to_numpy().min() <= SAME:
+            share = percent(float(found["mean"].mean()))
+            parts.append(paragraph(f"Every {level} gets the same share of its targets: {share}."))
+        elif len(found) > 1:
             largest = max(float(found["least"].max()), 1.0)
             rows: list[Sequence[Cell]] = [
                 (
-                    str(key),
+                    named(str(key)),
                     Markup(svg.bar(float(row["least"]), largest, mark=1.0)),
                     percent(float(row["least"])),
                     percent(float(row["mean"])),
@@ -155,7 +172,10 @@ def bottlenecks(facts: Facts) -> str:
     largest = float(found["one_more_percent"].abs().max())
     rows: list[Sequence[Cell]] = []
     for (kind, name), row in records(found.head(TOP)):
-        gain, words = float(row["one_more_percent"]), facts.name(name).html if kind == "capacity" else escape(str(name))
+        gain, words = (
+            float(row["one_more_percent"]),
+            facts.name(name).html if kind == "capacity" else named(str(name)).html,
+        )
         bar = Markup(svg.bar(abs(gain), largest, kind="binding"))
         bound = quantity(float(row["bound"]), str(row["unit"]))
         rows.append((Markup(f"{words}, {kind}"), bound, bar, f"{gain:+.4g}", quantity(float(row["rent"]))))
@@ -216,12 +236,18 @@ def _seconds(result: PlanResult) -> str:
 
 SECTIONS: tuple[Callable[[Facts], str], ...] = (
     head,
+    overview,
     certificate,
-    spans,
-    limits,
     bottlenecks,
+    limits,
+    resources,
+    spans,
     consumption,
+    explorer,
     prices,
+    values,
     activities,
+    techniques,
+    trade,
     convergence,
 )

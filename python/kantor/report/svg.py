@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from .numbers import amount
+
 Point = tuple[float, float]
 
 
@@ -102,6 +104,65 @@ def log_lines(series: Mapping[str, Sequence[Point]], title: str, target: float |
         f"<span class='key'><i class='swatch swatch{i % 4}'></i>{escape(n)}</span>" for i, n in enumerate(kept)
     )
     return _chart_frame(width, top + height + 26, title, "".join(parts)) + f"<p class='legend'>{legend}</p>"
+
+
+def columns(names: Sequence[str], values: Sequence[float], marks: Sequence[float], title: str, unit: str = "") -> str:
+    """One column for each name, from zero, with its value above; a mark (a bound) is a line across its column.
+
+    >>> columns(["2013", "2014"], [1.0, 2.0], [2.0, float("nan")], "t").count("class='plain'")
+    2
+    """
+    known = [abs(v) for v in (*values, *marks) if math.isfinite(v)]
+    largest, width, height, top = max(known, default=0.0) or 1.0, 400.0, 130.0, 16.0
+    step = width / max(len(names), 1)
+    parts = []
+    for i, (name, value, mark) in enumerate(zip(names, values, marks, strict=True)):
+        x, wide = i * step + step * 0.2, step * 0.6
+        h = height * max(value, 0.0) / largest if math.isfinite(value) else 0.0
+        words = f"{name}: {amount(value, unit)} {unit}".rstrip()
+        if math.isfinite(mark):
+            words += f", bound {amount(mark, unit)}"
+        parts.append(
+            f"<rect class='plain' x='{x:.1f}' y='{top + height - h:.1f}' width='{wide:.1f}' height='{h:.1f}'>"
+            f"<title>{escape(words)}</title></rect>"
+        )
+        if math.isfinite(mark):
+            y = top + height * (1 - max(mark, 0.0) / largest)
+            ends = f"x1='{x - 5:.1f}' x2='{x + wide + 5:.1f}' y1='{y:.1f}' y2='{y:.1f}'"
+            parts.append(f"<line class='axis bound' {ends}/>")
+        if len(names) <= 7:
+            parts.append(_text(x + wide / 2, top + height - h - 4, amount(value, unit, 3), "middle"))
+        parts.append(_text(x + wide / 2, top + height + 14, name, "middle"))
+    parts.append(f"<line class='axis' x1='0' x2='{width}' y1='{top + height}' y2='{top + height}'/>")
+    return _chart_frame(width, top + height + 20, title, "".join(parts))
+
+
+def log_scatter(points: Sequence[Point], across: str, up: str, title: str) -> str:
+    """Points on two logarithmic axes with the line where both are equal; all coordinates are positive."""
+    logs = [(math.log10(x), math.log10(y)) for x, y in points]
+    every = [value for point in logs for value in point]
+    low, high = math.floor(min(every) * 2) / 2, math.ceil(max(every) * 2) / 2
+    high = high if high > low else low + 0.5
+    left, top, width, height = 46.0, 10.0, 400.0, 260.0
+
+    def place(x: float, y: float) -> Point:
+        return left + (width - left) * (x - low) / (high - low), top + height * (high - y) / (high - low)
+
+    parts = []
+    step = math.ceil((high - low) / 6) if high - low > 2 else 0.5
+    for k in range(math.floor((high - low) / step) + 1):
+        at = low + k * step
+        x, y = place(at, at)
+        parts.append(f"<line class='grid' x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}'/>")
+        parts.append(f"<line class='grid' x1='{x:.1f}' x2='{x:.1f}' y1='{top}' y2='{top + height}'/>")
+        parts.append(_text(left - 5, y + 4, f"{10**at:.2g}", "end"))
+        parts.append(_text(x, top + height + 15, f"{10**at:.2g}", "end" if at == high else "middle"))
+    (x0, y0), (x1, y1) = place(low, low), place(high, high)
+    parts.append(f"<line class='axis dashed' x1='{x0:.1f}' x2='{x1:.1f}' y1='{y0:.1f}' y2='{y1:.1f}'/>")
+    parts += ["<circle class='dot' cx='{:.1f}' cy='{:.1f}' r='3'/>".format(*place(x, y)) for x, y in logs]
+    parts.append(_text(width, top + height + 30, f"{across}, basket = 1", "end"))
+    parts.append(_text(left + 6, top + 12, f"{up}, basket = 1", "start"))
+    return _chart_frame(width, top + height + 36, title, "".join(parts))
 
 
 def _share(value: float, largest: float) -> float:
