@@ -153,7 +153,7 @@ class LeontiefRun:
         if columns >= NARROW and backend.sweeps_in_single:
             inside.sweeps = SingleSweeps(backend, inside.operand.op)
             return f"; plain sweeps in float32 come first, {inside.sweeps.width} columns a pass"
-        if self.d.ndim == 1 and inside.operand.in_stages() is not None:
+        if columns == 1 and inside.operand.in_stages() is not None:
             inside.sweeps = StagedSweeps(backend, inside.operand.stages)
             return "; sweeps that use at once what they compute come first, in float32; float64 residuals correct it"
         return ""
