@@ -11,6 +11,7 @@
 #include "error.hpp"
 #include "kernels.hpp"
 #include "parallel.hpp"
+#include "stages.hpp"
 
 namespace py = pybind11;
 
@@ -339,6 +340,29 @@ void bind_matrix(py::module_& m, const char* name, const char* what) {
   m.def("pdhg_block", &py_pdhg_block<Value>, py::arg("K"), py::arg("KT"), py::arg("state"), py::arg("iterations"));
 }
 
+std::unique_ptr<Stages> py_stages(const CsrHandle<double>& A, int bits) {
+  py::gil_scoped_release release;
+  return std::make_unique<Stages>(make_stages(A.matrix.view, bits));
+}
+
+double py_stage_sweep(const Stages& A, const py::array& d, const py::array& x, Offset inner) {
+  const double* right = input(d, "d", A.rows);
+  double* to = output(x, "x", A.rows);
+  KANTOR_REQUIRE(right + A.rows <= to || to + A.rows <= right, "x: overlaps d");
+  KANTOR_REQUIRE(inner >= 1, "inner: got " + std::to_string(inner) + ", expected at least 1");
+  py::gil_scoped_release release;
+  return stage_sweep(A, right, to, inner);
+}
+
+void bind_stages(py::module_& m) {
+  py::class_<Stages>(m, "Stages", "A square matrix in float32, laid out for sweeps of block Gauss-Seidel.")
+      .def(py::init(&py_stages), py::arg("matrix"), py::arg("bits"))
+      .def_readonly("count", &Stages::count);
+  m.def("stage_bits", [](const CsrHandle<double>& A) { return stage_bits(A.matrix.view); });
+  m.def("stage_sweep", &py_stage_sweep, py::arg("stages"), py::arg("d"), py::arg("x"), py::arg("inner"),
+        "x <- A x + d stage by stage; returns the sum of squares of the first changes.");
+}
+
 void translate(std::exception_ptr pointer) {
   try {
     if (pointer) std::rethrow_exception(pointer);
@@ -356,6 +380,8 @@ PYBIND11_MODULE(_core, m) {
 
   bind_matrix<double>(m, "Csr", "A prepared CSR matrix; keeps the arrays it was made from, without copying them.");
   bind_matrix<float>(m, "SingleCsr", "A Csr of float32 values; vectors and sums are float64 all the same.");
+
+  bind_stages(m);
 
   m.def("axpby", &py_axpby, py::arg("a"), py::arg("x"), py::arg("b"), py::arg("y"), "y <- a x + b y.");
   m.def("combine", &py_combine, py::arg("a"), py::arg("x"), py::arg("b"), py::arg("z"), py::arg("c"), py::arg("y"),

@@ -95,6 +95,31 @@ void tile_sums(const Tiles<Value>& A, Offset block, const double* x, double* sum
   }
 }
 
+inline void add_staged(const StageEntry& entry, const double* x, double* sums) {
+  sums[entry.place >> 16] += static_cast<double>(entry.value) * x[entry.place & 0xffff];
+}
+
+// Four stretches of whole rows at once: within one, each addition to a row waits for the one before.
+void stage_sums(const StageEntry* entries, Offset n, const double* x, double* sums) {
+  Offset cut[5] = {0, n / 4, n / 2, n / 4 * 3, n};
+  for (int l = 1; l < 4; ++l) {
+    if (cut[l] < cut[l - 1]) cut[l] = cut[l - 1];
+    while (cut[l] > 0 && cut[l] < n && entries[cut[l]].place >> 16 == entries[cut[l] - 1].place >> 16) ++cut[l];
+  }
+  Offset common = n;
+  for (int l = 0; l < 4; ++l) common = cut[l + 1] - cut[l] < common ? cut[l + 1] - cut[l] : common;
+  if (common < 0) common = 0;
+  const StageEntry *a = entries, *b = entries + cut[1], *c = entries + cut[2], *d = entries + cut[3];
+  for (Offset i = 0; i < common; ++i) {
+    add_staged(a[i], x, sums);
+    add_staged(b[i], x, sums);
+    add_staged(c[i], x, sums);
+    add_staged(d[i], x, sums);
+  }
+  for (int l = 0; l < 4; ++l)
+    for (Offset i = cut[l] + common; i < cut[l + 1]; ++i) add_staged(entries[i], x, sums);
+}
+
 // K columns of x at a time, in registers. Up to 8 columns take two sets of sums, to hide the latency of the addition;
 // more columns hide it themselves. With Ahead, cols[0 .. n + kRowsAhead) must exist.
 template <int K, bool Ahead, typename Value>
@@ -319,6 +344,7 @@ const IsaTable KANTOR_JOIN(kIsa_, KANTOR_ISA) = {
     combine_range,
     combine_columns_range,
     single_finish,
+    stage_sums,
     multiply_range,
     clip_range,
     dot_chunk,

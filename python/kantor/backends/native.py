@@ -112,6 +112,13 @@ class NativeBackend(HostBackend):
     def single_sweep(self, A: Operator, r: Array, x: Array, out: Array) -> np.ndarray:
         return np.asarray(_core.single_sweep(A.handle, r, x, out))
 
+    def stages(self, A: Operator) -> Any:
+        bits = _core.stage_bits(A.handle) if A.values == "float64" else 0
+        return _core.Stages(A.handle, bits) if bits else None
+
+    def stage_sweep(self, stages: Any, d: Array, x: Array, inner: int) -> float:
+        return float(np.sqrt(_core.stage_sweep(stages, d, x, inner)))
+
     # ---- vectors ---------------------------------------------------------------------------------------------------
     def axpby(self, a: Scalar, x: Array, b: Scalar, y: Array) -> None:
         _core.axpby(a, x, b, y)

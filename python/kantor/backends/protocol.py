@@ -184,6 +184,17 @@ class Backend(ABC):
         self.axpby(1.0, out, 1.0, x)
         return np.asarray(self.dot([(out, out)])[0])
 
+    def stages(self, A: Operator) -> Any:
+        """A, square and >= 0, laid out in float32 for ``stage_sweep``; None where that is not offered or no gain."""
+        return None
+
+    def stage_sweep(self, stages: Any, d: Array, x: Array, inner: int) -> float:
+        """One sweep of block Gauss-Seidel, x <- A x + d stage by stage; the 2-norm of what it changed first.
+
+        The rows of a stage take what they need of other goods once, and what they need of each other ``inner`` times.
+        """
+        raise NotImplementedError("stage_sweep: this backend lays no matrix out in stages")
+
     def combine(self, a: Scalar, x: Array, b: Scalar, z: Array, c: Scalar, y: Array) -> None:
         """y <- a x + b z + c y; with c == 0 the old y is not used (it may hold NaN)."""
         self.axpby(b, z, c, y)

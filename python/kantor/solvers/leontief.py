@@ -116,7 +116,8 @@ def solve_leontief(
     Notes
     -----
     "auto" factorises up to 512 sectors and otherwise runs BiCGSTAB (van der Vorst 1992), going on with Anderson mixing
-    of depth 3 and at last plain sweeps where one stalls; ``info.method`` and ``info.why`` tell. If A >= 0 and d >= 0
+    of depth 3 and at last plain sweeps where one stalls; large tables without negative entries are swept first
+    (docs/decisions/0003); ``info.method`` and ``info.why`` tell. If A >= 0 and d >= 0
     (or <= 0) so is x. Only A or A' is held for products, whichever is asked for; an array most of whose cells are
     filled is multiplied as it is, by BLAS. Many right-hand sides go through the matrix together, 8 or 32 at a time by
     its size.

@@ -12,15 +12,16 @@ from .iteration import iterate
 from .methods import METHODS
 from .operand import Operand
 from .problem import FloatArray
-from .single_sweeps import single_sweeps
+from .single_sweeps import SingleSweeps
 from .solution import Status
+from .staged_sweeps import StagedSweeps
 from .system import System
 from .watch import CONVERGED, DIVERGED, LIMIT, Watch
 
 TINY = float(np.finfo(np.float64).tiny)
 REFINEMENTS = 6  # fresh starts from the residual recomputed from scratch
 DEPTH = 1e-6  # how far one round in float32 goes
-SWEPT = 1e-5  # the same where vectors are float32, too
+SAFE = 1.0  # scale of a right-hand side from which no number of its solution can underflow when it is scaled back
 GAIN = 1e-2  # what it must gain for another one
 
 
@@ -29,7 +30,7 @@ class Block:
 
     With ``unit`` (n,) > 0 goods are counted in these units inside: ``operand`` must hold D^-1 M D, D = diag(unit).
     With ``aggregation`` they are preconditioned (kantor.solvers.aggregation).
-    With ``sweeps`` plain sweeps in single precision come first (kantor.solvers.single_sweeps).
+    With ``sweeps`` these come first (kantor.solvers.single_sweeps, kantor.solvers.staged_sweeps).
     With ``rough`` the iterations read the matrix in float32 and float64 residuals correct them (iterative refinement:
     Wilkinson 1963; with inner solves, Carson and Higham 2018), as long as that gains enough.
     A column is done when ||d - (I - M) x||_2 <= tolerance ||d||_2 in the caller's units and in these.
@@ -46,7 +47,7 @@ class Block:
         probe: Callable[[], None],
         rough: bool = False,
         aggregation: Aggregation | None = None,
-        sweeps: bool = False,
+        sweeps: SingleSweeps | StagedSweeps | None = None,
     ) -> None:
         self.operand, self.unit, self.tolerance = operand, unit, tolerance
         backend = operand.backend
@@ -100,7 +101,7 @@ class Block:
             return Status.INTERRUPTED
 
     def _run(self, chain: tuple[str, ...]) -> Status:
-        if self._done() or (self.sweeps and self._sweep()):
+        if self._done() or (self.sweeps is not None and self._sweep(self.sweeps)):
             return Status.OPTIMAL
         for name in chain:
             self.used.append(name)
@@ -145,13 +146,13 @@ class Block:
             self._aim()
         return reason
 
-    def _sweep(self) -> bool:
-        """Plain sweeps in single precision as far as they go; what is left is for the methods of the chain."""
+    def _sweep(self, sweeps: SingleSweeps | StagedSweeps) -> bool:
+        """Sweeps in single precision as far as they go; what is left is for the methods of the chain."""
         self.used.append("sweeps")
         for _ in range(REFINEMENTS):
             safe, before = self.system.new(self.X), self.relative
             worst = np.maximum(before, self.given)
-            reached = self._sweep_round()
+            reached = self._sweep_round(sweeps)
             self._settle()
             self._undo(safe, before)
             if self._done():
@@ -160,23 +161,26 @@ class Block:
             if not reached or not ((after < GAIN * worst) | (after <= self.tolerance)).all():
                 break
             self._aim()
+        self.system.op = self.operand.for_many_products()
+        if not self.corrects:
+            self.inner.op = self.system.op
         return False
 
-    def _sweep_round(self) -> bool:
+    def _sweep_round(self, sweeps: SingleSweeps | StagedSweeps) -> bool:
         """Add a correction (I - M) e = R, no further than float32 goes; whether sweeps go on well."""
         backend, watch, final = self.system.backend, self.watch, self.watch.target
         sizes = self.system.norm(self.R)
         per = np.where(sizes > 0.0, sizes, 1.0)
-        watch.target = np.maximum(0.5 * final, SWEPT * sizes)
+        watch.target = np.maximum(0.5 * final, sweeps.depth * sizes)
         watch.start(sizes, np.inf)
         try:
-            found, sweeps, reached = single_sweeps(
-                backend, self.operand.op, backend.to_host(self.R) / per, watch.target / per, 0.5 * final / per,
+            found, done, reached = sweeps(
+                backend.to_host(self.R) / per, watch.target / per, 0.5 * final / per,
                 lambda norms: bool(watch.look(norms * sizes).any()),
             )  # fmt: skip
         finally:
             watch.target = final
-        self.swept += sweeps
+        self.swept += done
         found *= sizes
         backend.axpby(1.0, backend.from_host(found), 1.0, self.X)
         return reached
@@ -265,6 +269,12 @@ class Block:
         """X in the units of d."""
         x = np.asarray(self.system.backend.to_host(self.X) * self.scale)
         return x if self.unit is None else x * (self.unit if x.ndim == 1 else self.unit[:, None])
+
+    def residual(self) -> FloatArray | None:
+        """d - (I - M) x in the units of d, as computed; None if these are others than inside, or too small for that."""
+        # Scaling is exact but for underflow, which is no more than any product may lose unless entries are huge.
+        exact = self.unit is None and bool(np.all(self.scale >= SAFE))
+        return np.asarray(self.system.backend.to_host(self.R) * self.scale) if exact else None
 
     @property
     def products(self) -> int:

@@ -17,8 +17,10 @@ from .operand import LARGEST_SINGLE, Operand
 from .own_units import in_units, rough_output
 from .problem import FloatArray
 from .productive import check_productive
+from .single_sweeps import SingleSweeps
 from .solution import SolveInfo, Status
 from .square_table import SquareTable
+from .staged_sweeps import StagedSweeps
 from .watch import Stopwatch
 
 DIRECT_SIZE = 512  # up to here a dense factorisation takes a few milliseconds and is exact to rounding
@@ -26,7 +28,6 @@ CHAIN = ("bicgstab", "anderson", "neumann")  # "auto" goes on to the next when o
 # Columns that go through the matrix together. A row of eight is a line of the cache, and while a block of eight stays
 # in cache, wider ones lose more there than they save by reading the matrix once. A dense table gains from any width.
 NARROW, WIDTH, DENSE_WIDTH = 8, 32, 128
-SWEPT_WIDTH = 16  # in float32 a line of the cache holds so many
 CACHE_BYTES = 2**24
 BLOCK_BYTES = 2**31  # most that the eight vectors of a method may take, all columns of a block
 VECTORS = 8
@@ -41,7 +42,7 @@ class _Inside:
     unit: FloatArray | None = None
     rough: bool = False
     aggregation: Aggregation | None = None
-    sweeps: bool = False
+    sweeps: SingleSweeps | StagedSweeps | None = None
 
 
 class LeontiefRun:
@@ -66,6 +67,7 @@ class LeontiefRun:
             matrix = table.sparse(transpose)
         self.operand = Operand(matrix, backend, signed=not table.nonnegative)
         self.x = np.zeros(d.shape)
+        self.residual: FloatArray | None = None  # of x, where it is known in d's units
         # a column that is never reached stays at x = 0
         self.residuals = np.atleast_1d(d.any(axis=0)).astype(np.float64)
         self.value_residuals = self.residuals.copy()
@@ -118,31 +120,43 @@ class LeontiefRun:
     def _look_inside(self, inside: _Inside, method: str) -> str:
         """Choose units, precision and preconditioner; what is to be told about them."""
         said = ""
-        as_given = max(-self.table.lowest, self.table.largest) < LARGEST_SINGLE
         if not self.operand.signed and self.table.in_many_units():
             inside.unit = rough_output(self.operand, self.d)
             matrix = in_units(self.operand.matrix, inside.unit)
             inside.operand = Operand(matrix, self.operand.backend, signed=False)
             said += "; many column sums exceed 1, so goods have different units: each is counted in its own output"
-        gains = inside.operand.backend.gains_by_float32(inside.operand.op.shape)
-        if method == "auto" and gains and self.operand.entries >= ROUGH_FROM:
-            inside.rough = as_given if inside.unit is None else inside.operand.fits_float32
-            if inside.rough:
+        if method == "auto" and self.operand.entries >= ROUGH_FROM and self._fits_float32(inside):
+            if inside.operand.backend.gains_by_float32(inside.operand.op.shape):
+                inside.rough = True
                 said += "; it reads the table in float32, and float64 residuals correct it"
                 inside.operand.backend.few_products(inside.operand.op)
-        large = self.operand.entries >= ROUGH_FROM and (
-            as_given if inside.unit is None else inside.operand.fits_float32
-        )
-        many = self.d.ndim == 2 and self.d.shape[1] >= NARROW
-        if method == "auto" and self.groups is None and many and large:
-            inside.sweeps = inside.operand.backend.sweeps_in_single
-            said += "; plain sweeps in float32 come first, 16 columns a pass" if inside.sweeps else ""
+            said += self._sweeps_first(inside)
         if self.groups is not None:
             demand = self.d if inside.unit is None else (self.d.T / inside.unit).T
             output = rough_output(inside.operand, demand)
             inside.aggregation, told = aggregate(inside.operand, self.groups, output)
             said += f"; {told}"
         return said
+
+    def _fits_float32(self, inside: _Inside) -> bool:
+        """No entry inside is too large for float32."""
+        if inside.unit is not None:
+            return inside.operand.fits_float32
+        return max(-self.table.lowest, self.table.largest) < LARGEST_SINGLE
+
+    def _sweeps_first(self, inside: _Inside) -> str:
+        """Choose the sweeps that come first; what is to be told about them. The entries fit float32."""
+        columns = 1 if self.d.ndim == 1 else self.d.shape[1]
+        backend = inside.operand.backend
+        if self.groups is not None:
+            return ""
+        if columns >= NARROW and backend.sweeps_in_single:
+            inside.sweeps = SingleSweeps(backend, inside.operand.op)
+            return f"; plain sweeps in float32 come first, {inside.sweeps.width} columns a pass"
+        if columns == 1 and inside.operand.in_stages() is not None:
+            inside.sweeps = StagedSweeps(backend, inside.operand.stages)
+            return "; sweeps that use at once what they compute come first, in float32; float64 residuals correct it"
+        return ""
 
     def _plan(self, method: str, warm: bool) -> tuple[tuple[str, ...], str]:
         n = self.table.n
@@ -154,12 +168,12 @@ class LeontiefRun:
         reason = "a starting point is given" if n <= DIRECT_SIZE else f"{n} sectors > {DIRECT_SIZE}"
         return CHAIN, f"{reason}: BiCGSTAB needs the fewest products with tables whose one large eigenvalue is real"
 
-    def _blocks(self, sweeps: bool = False) -> list[slice | None]:
+    def _blocks(self, sweeps: SingleSweeps | StagedSweeps | None = None) -> list[slice | None]:
         """The columns in groups that go through the matrix together; None: d has one dimension."""
         if self.d.ndim == 1:
             return [None]
         wide = NARROW if 8 * NARROW * self.table.n <= CACHE_BYTES else WIDTH
-        wide = SWEPT_WIDTH if sweeps else wide
+        wide = sweeps.width if sweeps is not None else wide
         wide = DENSE_WIDTH if self.operand.dense else min(wide, WIDTH)
         width = int(min(wide, max(1, BLOCK_BYTES // (8 * VECTORS * self.table.n))))
         count = -(-self.d.shape[1] // width)
@@ -168,7 +182,10 @@ class LeontiefRun:
 
     def _take(self, block: Block, columns: slice | None) -> None:
         at = slice(None) if columns is None else columns
-        self.x[..., at] = block.answer()
+        if columns is None:
+            self.x, self.residual = block.answer(), block.residual()
+        else:
+            self.x[:, at] = block.answer()
         self.residuals[at], self.value_residuals[at] = block.given, block.value_residuals()
         self.iterations = max(self.iterations, block.watch.iterations)
         self.products += block.products
@@ -196,7 +213,7 @@ class LeontiefRun:
     # ---- the result --------------------------------------------------------------------------------------------------
     def bound(self, kind: str) -> ErrorBound:
         """Certified componentwise bounds on the error of x; infinite if there is no proof."""
-        found = bound_error(self.operand, self.d, self.x, tight=kind == "tight")
+        found = bound_error(self.operand, self.d, self.x, tight=kind == "tight", residual=self.residual)
         self.products += found.products
         self.notes.append(found.why)
         if found.vector is None:

@@ -57,10 +57,13 @@ class Operand:
     backend, op : where M is, and M there
     signed : M has an entry below zero
     over : reductions over the goods of host arrays
+    stages : M laid out for Backend.stage_sweep, None unless ``in_stages`` has found that this pays
     guard : (n,) gamma_k, k = entries of the row + 4: |fl(M x) - M x| <= guard |M| |x|, with two more terms to spare
     """
 
     over: Whole = Whole()
+    stages: Any = None
+    few = False  # ``op`` is prepared for a few products
 
     def __init__(self, matrix: Any, backend: str | Backend, signed: bool | None = None) -> None:
         self.matrix = matrix
@@ -72,6 +75,21 @@ class Operand:
             signed = bool(matrix.size) and bool((matrix if self.dense else matrix.data).min(initial=0.0) < 0.0)
         self.signed = signed
         self.op = self.backend.prepare(matrix, transpose=False)
+
+    def in_stages(self) -> Any:
+        """Lay M out for stages where the backend has them and they pay; then few products are to follow."""
+        if not (self.signed or self.dense):
+            self.stages = self.backend.stages(self.op)
+        if self.stages is not None:
+            self.backend.few_products(self.op)
+            self.few = True
+        return self.stages
+
+    def for_many_products(self) -> Operator:
+        """M on the backend, prepared for many products even if few were expected."""
+        if self.few:
+            self.op, self.few = self.backend.prepare(self.matrix, transpose=False), False
+        return self.op
 
     @cached_property
     def guard(self) -> FloatArray:

@@ -1,8 +1,9 @@
 """A vector w > 0 with (I - |M|) w > 0: proof that the spectral radius of |M| is below 1, and the unit of error bounds.
 
 Plain sweeps come first. w = s + |M| s + ... + |M|^m s has (I - |M|) w = s - |M|^(m+1) s, so a few sweeps do where the
-right-hand side s is itself spread by some sweeps, and the last one shows it without another product. Where chains are
-too long for that, a rough Krylov solve of (I - |M|) w = s follows.
+right-hand side s is itself spread by some sweeps, and the last one shows it without another product. Where M lies in
+stages (kantor.solvers.staged_sweeps) a few of those sweeps do, and a product shows it. Where chains are too long for
+that, a rough Krylov solve of (I - |M|) w = s follows.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from .neumann import Neumann
 from .operand import Operand
 from .problem import FloatArray
 from .rigour import UNIT_ROUNDOFF
+from .staged_sweeps import INNER
 from .system import System
 from .watch import CONVERGED, Watch
 
 SPREAD = 3  # sweeps of the residual
+STAGED_SPREAD = 1  # the same over stages, of which each is worth two or more
+STAGED = (3, 3, 3, 3)  # sweeps over stages before w is tried, and tried again
+SHAPED = 0.1  # share of w that is then added to s
 SWEEPS = 24  # at most, and only while this many are in sight
 FLOORS = (0.02, 0.5)  # share of the shape so far that is added to s: more is easier to solve for and less tight
 STEPS = 100  # BiCGSTAB iterations, two products each; and sweeps after them
@@ -45,12 +50,37 @@ class Proof:
         """
         over = self.operand.over
         error = error / over.max(error)
-        spread = self._spread(error, SPREAD)
+        staged = self.operand.stages is not None
+        spread = self._staged(error, error, STAGED_SPREAD) if staged else self._spread(error, SPREAD)
         s = error + floor * spread
         s = np.where(s > 0.0, s, REACHED * over.min(np.where(s > 0.0, s, np.inf)))
-        s = np.maximum(s / over.max(s), 1e-200)
+        largest = over.max(s)
+        s = np.maximum(s / largest, 1e-200)
+        if staged and (pair := self._by_stages(s, error / largest, slack)) is not None:
+            return pair
         found, w = self._by_sweeps(s, slack)
         return found if found is not None else self._by_solving(s, w)
+
+    # ---- sweeps over stages ------------------------------------------------------------------------------------------
+    def _by_stages(self, s: FloatArray, error: FloatArray, slack: float) -> Pair | None:
+        """The pair, if some sweeps suffice. A good that few sweeps reach counts more with every attempt."""
+        w = s
+        for times in STAGED:
+            w = self._staged(s, w, times)
+            margin = self.margin(w)
+            if self.operand.over.all((margin > 0.0) & ((1.0 + slack) * margin >= error)):
+                return w, margin
+            s = s + SHAPED * w
+        return None
+
+    def _staged(self, s: FloatArray, w: FloatArray, times: int) -> FloatArray:
+        """w after some sweeps of w <- M w + s."""
+        backend, stages = self.operand.backend, self.operand.stages
+        right, found = backend.from_host(s), backend.from_host(w)
+        for _ in range(times):
+            backend.stage_sweep(stages, right, found, INNER)
+        self.products += times
+        return np.array(backend.to_host(found))
 
     # ---- sweeps ----------------------------------------------------------------------------------------------------
     def _by_sweeps(self, s: FloatArray, slack: float) -> tuple[Pair | None, FloatArray]:

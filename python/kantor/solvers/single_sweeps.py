@@ -21,34 +21,39 @@ MOST = 80  # sweeps in sight; BiCGSTAB takes thirty products or more, and more f
 LOOK = 6  # sweeps before the rate is judged
 
 
-def single_sweeps(
-    backend: Backend,
-    op: Operator,
-    right: FloatArray,
-    goal: FloatArray,
-    last: FloatArray,
-    look: Callable[[FloatArray], bool],
-) -> tuple[FloatArray, int, bool]:
-    """(x, sweeps, reached) with ||right - (I - M) x|| <= goal by column if ``reached``.
+class SingleSweeps:
+    """The sweeps of one matrix, as kantor.solvers.leontief_block calls them."""
 
-    Parameters
-    ----------
-    right : (n, k) right-hand sides whose columns have norm 1 or 0
-    goal, last : (k,) norms to reach now, and in the end: after the caller's further rounds
-    look : told the norms (k,) after each sweep; False ends the sweeps
-    """
-    x, r, out = backend.single(right), backend.single(right), backend.single(np.zeros(right.shape))
-    norms = [np.ones(right.shape[1])]
-    for done in range(1, MOST + 1):
-        squares = backend.single_sweep(op, r, x, out)
-        r, out = out, r
-        norms.append(np.sqrt(squares))
-        if not look(norms[-1]) or (norms[-1] <= goal).all():
-            break
-        if done >= LOOK and not _in_sight(norms, last):
-            break
-    found = np.asarray(backend.to_host(x), dtype=np.float64)
-    return found, len(norms) - 1, bool((norms[-1] <= goal).all())
+    depth = 1e-5  # how far one round goes
+    width = 16  # columns of a block: in float32 a line of the cache holds so many
+
+    def __init__(self, backend: Backend, op: Operator) -> None:
+        self.backend, self.op = backend, op
+
+    def __call__(
+        self, right: FloatArray, goal: FloatArray, last: FloatArray, look: Callable[[FloatArray], bool]
+    ) -> tuple[FloatArray, int, bool]:
+        """(x, sweeps, reached) with ||right - (I - M) x|| <= goal by column if ``reached``.
+
+        Parameters
+        ----------
+        right : (n, k) right-hand sides whose columns have norm 1 or 0
+        goal, last : (k,) norms to reach now, and in the end: after the caller's further rounds
+        look : told the norms (k,) after each sweep; False ends the sweeps
+        """
+        backend = self.backend
+        x, r, out = backend.single(right), backend.single(right), backend.single(np.zeros(right.shape))
+        norms = [np.ones(right.shape[1])]
+        for done in range(1, MOST + 1):
+            squares = backend.single_sweep(self.op, r, x, out)
+            r, out = out, r
+            norms.append(np.sqrt(squares))
+            if not look(norms[-1]) or (norms[-1] <= goal).all():
+                break
+            if done >= LOOK and not _in_sight(norms, last):
+                break
+        found = np.asarray(backend.to_host(x), dtype=np.float64)
+        return found, len(norms) - 1, bool((norms[-1] <= goal).all())
 
 
 def _in_sight(norms: list[FloatArray], last: FloatArray) -> bool:
