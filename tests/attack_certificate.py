@@ -33,7 +33,7 @@ from kantor.solvers.solution import Status
 
 STOPPING = StoppingCriteria(tolerance=1e-10)
 ITERATIONS = 3_000  # the interval must hold wherever the solver stops
-METHODS = ("reduced", "policy", "level", "exchange", "pdhg", "highs")
+METHODS = ("reduced", "policy", "level", "exchange", "interior", "pdhg", "highs")
 
 
 class Attack:

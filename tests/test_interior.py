@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,3 +73,42 @@ def test_utilities_are_refused() -> None:
     eco = kt.Economy.from_iot(A=[[0.5]], Y=[1.0], S=[[1.0]], labels=["grain"])
     with pytest.raises(OptionError, match="utilities are not linear"):
         kt.Plan(eco, objective=kt.Harmony(), limits={"resource 1": 2.0}).solve(method="interior")
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_the_iteration_limit_is_its_own(limit: int) -> None:
+    """The certificate is that of the point it stopped at, and nothing else is tried."""
+    found = solve_program(world().compile(), 1e-8, method="interior", iteration_limit=limit)
+    assert found.status is kt.Status.ITERATION_LIMIT
+    assert found.info.method == "interior"
+    assert found.info.iterations == limit
+
+
+def test_the_limit_is_for_both_methods_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the interior point method leaves of it the first-order method may take."""
+    monkeypatch.setattr(interior, "_MOST_ITERATIONS", 2)
+    found = solve_program(world().compile(), 1e-12, method="interior", iteration_limit=52)
+    assert found.status is kt.Status.ITERATION_LIMIT
+    assert found.info.method == "interior+pdhg"
+    assert found.info.iterations == 52
+
+
+def test_ctrl_c_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While compiled code runs: the plan made without a solver is what is certified."""
+    import highspy
+
+    program, honest = world().compile(), highspy.Highs.run
+
+    def press(self: highspy.Highs) -> object:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)  # the request arrives, and the callback is on, before the first iteration
+        return honest(self)
+
+    monkeypatch.setattr(highspy.Highs, "run", press)
+    asked = []
+    monkeypatch.setattr(highspy.Highs, "startCallback", lambda self, kind: asked.append(kind) or _start(self, kind))
+    _start = highspy._core._Highs.startCallback
+    found = solve_program(program, 1e-8, method="interior")
+    assert found.status is kt.Status.INTERRUPTED
+    assert np.isfinite(found.gap)
+    assert len(asked) == 2

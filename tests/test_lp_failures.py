@@ -44,15 +44,19 @@ def rescaled(lp, row, column):
 
 
 # ---- units ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("presolve", [False, True])
-def test_units_of_goods_do_not_change_the_number_of_iterations(presolve):
-    """Counted to residuals that know no units; those of the original, which solve_lp promises too, do."""
+def test_units_of_goods_do_not_change_the_number_of_iterations(presolve, given):
+    """Whether values are given or found, and counted to residuals that know no units; those of the original, which
+    solve_lp promises too, do."""
     lp, row_values, good_values = technique_choice()
     values = row_values, np.tile(good_values, lp.shape[1] // good_values.size)
 
     def iterations(program, value_scaling):
-        solution = solve_lp(program, 1e-8, method="pdhg", presolve=presolve, value_scaling=value_scaling)
+        values = value_scaling if given else None
+        solution = solve_lp(program, 1e-8, method="pdhg", presolve=presolve, value_scaling=values)
         assert solution.status is Status.OPTIMAL
+        assert any("read as a plan" in note for note in solution.info.notes) != given
         unitless = [max(e["scaled_residual"], e["gap"]) for e in solution.info.history]
         return next(e["iteration"] for e, u in zip(solution.info.history, unitless, strict=True) if u <= 1e-6)
 
@@ -65,8 +69,9 @@ def test_units_of_goods_do_not_change_the_number_of_iterations(presolve):
         assert abs(count - base) <= 0.05 * base
 
 
-def test_extreme_units_do_not_change_the_number_of_iterations_of_a_whole_solve():
-    """No values given: logarithmic scales make every lognormal(4) rescaling the same program, and are found wanted."""
+def test_extreme_units_do_not_change_the_number_of_iterations_of_a_whole_solve(monkeypatch):
+    """Where values cannot be found, logarithmic scales make every lognormal(4) rescaling the same program."""
+    monkeypatch.setattr("kantor.solvers.lp.read_plan", lambda lp: (None, "not looked at"))
     lp, _, good_values = technique_choice()
     techniques = lp.shape[1] // good_values.size
     asked = solve_lp(lp, 1e-6, method="pdhg", options=PdhgOptions(log_scaling=True)).info.iterations
@@ -247,3 +252,59 @@ def test_the_time_limit_holds_in_presolve_and_scaling(monkeypatch):
         assert solution.info.iterations == 0
         assert (solution.x >= lp.lower).all()
         assert verify_lp(lp, solution).ok
+
+
+# ---- claims ---------------------------------------------------------------------------------------------------
+def thirds(seed=4):
+    """Entries that no float32 holds, and an optimum that depends on them."""
+    rng = np.random.default_rng(seed)
+    K = rng.integers(1, 30, (12, 20)) / 3.0
+    return LinearProgram(rng.random(20) + 0.1, K, row_lower=K @ rng.random(20))
+
+
+def in_float32(lp):
+    return LinearProgram(lp.c, lp.K.astype(np.float32).astype(np.float64), lp.row_lower, lp.row_upper)
+
+
+def test_an_answer_to_the_rounded_matrix_is_no_answer():
+    """What a solver in single precision calls optimal, the verifier in double precision refuses."""
+    lp = thirds()
+    rounded = solve_lp(in_float32(lp), 1e-10, method="highs")
+    assert rounded.status is Status.OPTIMAL
+    assert verify_lp(in_float32(lp), rounded).ok
+    check = verify_lp(lp, rounded)
+    assert not check.ok
+    assert check.primal_residual > 1e-10
+
+
+@pytest.mark.parametrize("refine", [False, None])
+def test_iterations_in_float32_claim_nothing_that_float64_does_not_confirm(monkeypatch, refine):
+    """They stand still short of the tolerance; refinement, whose residuals are in double precision, gets there."""
+    from kantor.backends.reference import ReferenceBackend as ReferenceBackend
+
+    honest = ReferenceBackend.prepare
+    single = lambda self, matrix, **options: honest(self, matrix, **(options | {"values": "float32"}))  # noqa: E731
+    monkeypatch.setattr(ReferenceBackend, "prepare", single)
+    lp = thirds()
+    found = solve_lp(
+        lp, 1e-10, method="pdhg", backend="reference", presolve=False, iteration_limit=30_000,
+        options=PdhgOptions(refine=refine, polish=False, log_scaling=False),
+    )  # fmt: skip
+    assert (found.status is Status.OPTIMAL) == (refine is None)
+    check = verify_lp(lp, found)
+    assert check.ok, check.reasons
+    assert max(found.info.primal_residual, found.info.dual_residual) < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_presolve_does_not_cost_iterations(seed):
+    """What is left after presolve is no harder for the iterations; where it would be, that is at most this much."""
+    from test_lp_presolve import reducible
+
+    lp = reducible(seed, goods=30)
+    plain, reduced = (
+        solve_lp(lp, 1e-6, method="pdhg", presolve=presolve, iteration_limit=100_000) for presolve in (False, True)
+    )
+    assert plain.status is reduced.status is Status.OPTIMAL
+    assert any("presolve:" in note for note in reduced.info.notes)
+    assert reduced.info.iterations <= 1.25 * plain.info.iterations + 200

@@ -156,3 +156,10 @@ def test_reading_gives_back_the_program():
         assert abs(read.resource_use - program.resource_use).max() == 0.0
         for name in ("targets", "resource_upper", "capacity", "cost"):
             np.testing.assert_array_equal(getattr(read, name), getattr(program, name))
+
+
+@pytest.mark.parametrize("given", ["projection", "support"])
+def test_what_planning_would_ignore_is_refused(given):
+    lp = LinearProgram(np.ones(2), np.eye(2), row_lower=np.ones(2))
+    with pytest.raises(OptionError, match=given):
+        solve_lp(lp, method="planning", **{given: lambda v: v})

@@ -17,6 +17,7 @@ METHODS = {
     "policy": (lambda: Plan(plan_folders.two_ways(), [2.0], MinimiseUse("labour")), "choice.cheapest_policy"),
     "level": (plan_folders.PLANS["use"], "level.Level._master"),
     "exchange": (plan_folders.PLANS["capacity"], "exchange.Exchange._master"),
+    "interior": (plan_folders.PLANS["capacity"], "interior._by_highs"),
     "pdhg": (plan_folders.PLANS["capacity"], "run.PdhgRun.solve"),
     "highs": (plan_folders.PLANS["capacity"], "exact._run"),
 }

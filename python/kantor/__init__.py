@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from .planning.objectives import NewHarmony as NewHarmony
     from .planning.objectives import PowerUtility as PowerUtility
     from .planning.plan import Plan as Plan
+    from .planning.user_utility import UserUtility as UserUtility
     from .planning.verify import verify_plan as verify_plan
     from .solvers.leontief import solve_leontief as solve_leontief
     from .solvers.leontief import values as values
@@ -113,6 +114,7 @@ _HOME = {
     "MinimiseUse": "planning.objectives",
     "Plan": "planning.plan",
     "PowerUtility": "planning.objectives",
+    "UserUtility": "planning.user_utility",
     "SeparableTerms": "solvers.problem",
     "Solution": "solvers.solution",
     "Status": "solvers.solution",

@@ -95,6 +95,8 @@ def save_plan(
         )
     target = Path(folder)
     plan = result.plan
+    if plan.objective.name == "user":
+        raise ProblemError(f"{folder}: a user's utility is functions, which a plan folder cannot hold nor recheck")
     read = [*plan.economy.sources, *(plan.scenario.files.values() if plan.scenario is not None else ())]
     _check_replaceable(target, [Path(source.path) for source in read])
     with new_folder(target) as partial:

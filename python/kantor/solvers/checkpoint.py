@@ -26,7 +26,7 @@ from ..backends.world import once, rank
 from ..data.atomic import new_file
 from ..errors import ProblemError
 from .options import PdhgOptions
-from .problem import LinearProgram
+from .problem import LinearProgram, TermKind
 from .scaling import ScaledProgram
 
 FILE_NAME = "checkpoint.npz"
@@ -150,4 +150,8 @@ def _sum(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
 
 
 def _terms(terms: Any) -> tuple[Any, ...]:
-    return () if terms is None else (terms.kind, terms.a, terms.b, terms.e)
+    if terms is None:
+        return ()
+    own = np.flatnonzero(terms.kind == TermKind.USER)
+    user = () if terms.user is None or not own.size else terms.user.take(own).fingerprint()
+    return (terms.kind, terms.a, terms.b, terms.e, *user)

@@ -36,6 +36,7 @@ from .repair import PlanPoint
 from .rounds import LpRounds, Start
 from .solution import SolveInfo, Status, uninterrupted
 from .technology import not_leontief
+from .terms import user_columns
 from .unlimited import unlimited_good
 
 _SIDE_ITERATIONS = 20_000
@@ -199,6 +200,8 @@ class _Run:
         kind, why_not = coupling(self.program), not_leontief(self.program)
         if self.method in ("policy", "level") and kind not in ("nothing", _COUPLINGS[self.method]):
             why_not = why_not or f"{kind} couple the goods"
+        if user_columns(self.program.terms).size:
+            why_not = why_not or "the utility is a user's own"
         if self.method == "exchange" and self.program.kind == "utility":
             why_not = why_not or "utilities have no vertex"
         if asked and why_not:

@@ -20,10 +20,12 @@ from .clock import Clock
 from .options import StoppingCriteria
 from .problem import FloatArray, LinearProgram
 from .rational import Basis
+from .scaling import equilibrate, log_scales, scaled_matrix, wide_units
 from .solution import Status
 
 # HiGHS drops matrix entries at or below this; smaller ones are refused here instead.
 SMALL_MATRIX_VALUE = 1e-12
+_RUIZ_PASSES = 10
 
 
 @functools.cache
@@ -76,6 +78,8 @@ def solve_exact(
             "use method='pdhg'"
         )
     highspy = import_highspy()
+    given, (row, column) = lp, powers_of_two(lp)
+    lp = in_units(given, row, column)
     solver = _run(highspy, lp, stopping, clock, presolve=presolve)
     kinds = highspy.HighsModelStatus
     if solver.getModelStatus() in (kinds.kInfeasible, kinds.kUnbounded, kinds.kUnboundedOrInfeasible):
@@ -88,7 +92,27 @@ def solve_exact(
         y = _least_violation_duals(highspy, lp, stopping, clock)
     elif status is Status.DUAL_INFEASIBLE:
         x = np.asarray(solver.getPrimalRay()[2], dtype=np.float64)
-    return status, why, x, y, int(info.simplex_iteration_count)
+    return status, why, x / column, y / row, int(info.simplex_iteration_count)
+
+
+def powers_of_two(lp: LinearProgram) -> tuple[FloatArray, FloatArray]:
+    """(row, column) to divide by where entries differ so much in size that units must be the reason; else ones.
+
+    HiGHS' tolerances are absolute, and its own scaling keeps within bounds that such units exceed.
+    """
+    row, column = (np.ones(n) for n in lp.shape)
+    if wide_units(lp.K):
+        log_scales(lp.K, row, column)
+        equilibrate(lp.K, row, column, _RUIZ_PASSES)
+    return np.exp2(np.rint(np.log2(row))), np.exp2(np.rint(np.log2(column)))
+
+
+def in_units(lp: LinearProgram, row: FloatArray, column: FloatArray) -> LinearProgram:
+    """The program with row i divided by ``row[i]`` and column j by ``column[j]``: x' = column x, y' = row y."""
+    return LinearProgram(
+        lp.c / column, scaled_matrix(lp.K, row, column), lp.row_lower / row, lp.row_upper / row, lp.lower * column,
+        lp.upper * column,
+    )  # fmt: skip
 
 
 def highs_model(highspy: Any, lp: LinearProgram) -> Any:

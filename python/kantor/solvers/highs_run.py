@@ -47,8 +47,8 @@ def interruptible(work: Callable[[], Any], ask: Callable[[], None] = lambda: Non
         finally:
             done.set()
 
-    threading.Thread(target=inside, daemon=True).start()
     try:
+        threading.Thread(target=inside, daemon=True).start()
         while not done.wait(_LOOK_SECONDS):
             if asked_to_stop():
                 raise KeyboardInterrupt

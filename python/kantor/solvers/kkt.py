@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..backends import Backend, DeviceTerms, PdhgState
+from ..errors import ProblemError
 from . import terms as separable
-from .problem import FloatArray, LinearProgram
+from .problem import FloatArray, LinearProgram, TermKind
 from .scaling import ScaledProgram
 from .termination import Residuals, multiplier_range, relative_gap, side_norm
 from .termination import norm as host_norm
@@ -55,7 +56,14 @@ class Kkt:
         self.c, self.lower, self.upper = put(scaled.c), put(scaled.lower), put(scaled.upper)
         self.row_lower, self.row_upper = put(scaled.row_lower), put(scaled.row_upper)
         t = scaled.terms if self.columns.size else None
-        self.terms = None if t is None else DeviceTerms(put(t.kind), put(t.a), put(t.b), put(t.e))
+        own = separable.user_columns(t)
+        self.own = None if t is None or t.user is None or not own.size else (own, t.user.take(own))
+        self._box = scaled.lower, scaled.upper
+        # The kernels know nothing of a user's function, which comes after them, with the bounds.
+        self.terms = None
+        if t is not None:
+            kind = np.where(t.kind == TermKind.USER, np.uint8(TermKind.LINEAR), t.kind)
+            self.terms = DeviceTerms(put(kind), put(t.a), put(t.b), put(t.e))
         s = scaled.scaling
         self.rows = self.side(scaled.row_lower, scaled.row_upper, s.row / s.primal, None)
         self.cols = self.side(scaled.lower, scaled.upper, s.column / s.objective, self.columns)
@@ -87,13 +95,27 @@ class Kkt:
         """A state of zeros."""
         M, N = self.A.shape
         zeros = self.backend.zeros
-        return PdhgState(
+        state = PdhgState(
             A=self.A, c=self.c, lower=self.lower, upper=self.upper, terms=self.terms,
             row_lower=self.row_lower, row_upper=self.row_upper,
             x=zeros(N), x_anchor=zeros(N), x_hat=zeros(N), x_reflected=zeros(N), dx=zeros(N), aty=zeros(N),
             y=zeros(M), y_anchor=zeros(M), y_hat=zeros(M), dy=zeros(M), ax=zeros(M),
             eta=eta, weight=weight, projection=projection,
         )  # fmt: skip
+        if self.own is not None:
+            state.projection = lambda v: self._own_step(v, state.eta / state.weight)
+        return state
+
+    def _own_step(self, v: Array, tau: float) -> Array:
+        """The prox of the user's function on its columns, then the bounds: in one dimension the prox of both."""
+        assert self.own is not None
+        host = np.array(v.get() if hasattr(v, "get") else self.backend.to_host(v), dtype=np.float64)
+        at, user = self.own
+        near = user.near(host[at], tau)
+        if np.isnan(near).any():
+            raise ProblemError(f"prox: returned NaN for v = {host[at][np.isnan(near)][0] * 1.0:g} (scaled)")
+        host[at] = near
+        return self.backend.from_host(np.clip(host, *self._box))
 
     # ---- residuals ---------------------------------------------------------------------------------------------
     def residuals(self, x: Array, y: Array) -> Residuals:

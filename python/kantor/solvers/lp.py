@@ -88,7 +88,8 @@ def solve_lp(
         like Ctrl-C.
     value_scaling : (row values (M,), column values (N,)) or None
         Value of one unit of each row and of each column, all > 0, applied before equilibration: the iterates then do
-        not depend on the units goods are counted in.
+        not depend on the units goods are counted in. None: for programs that "planning" would take, computed from
+        them, unless ``options.log_scaling`` is given.
     projection : callable or None
         Replaces the clip to the bounds: takes an array of the backend (N,), original units, and returns the Euclidean
         projection on a closed convex set X inside [lower, upper]. Columns are then not rescaled, so that the projection
@@ -178,7 +179,12 @@ def _solve(
         notes.append(why)
     # The one place where a checkpoint is taken: what a run solves on the way has none of its own.
     extras = replace(extras, checkpoint=place_of(extras.checkpoint))
-    run = PdhgRun(lp, settled, stopping, options or PdhgOptions(), clock, get_backend(backend), extras)
+    kernels = get_backend(backend)
+    values = _values(lp, extras, options, kernels)
+    if values is not None:
+        extras = replace(extras, value_scaling=values)
+        notes.append("read as a plan, and scaled by what its goods and limits are worth")
+    run = PdhgRun(lp, settled, stopping, options or PdhgOptions(), clock, kernels, extras)
     solution = run.solve(start)
     solution.info.notes += notes
     return solution
@@ -192,6 +198,22 @@ def _small(lp: LinearProgram, extras: Extras) -> bool:
 def _may_plan(lp: LinearProgram, extras: Extras) -> bool:
     """Whether it is worth asking if the program is a plan, and nothing asked for needs PDHG."""
     return lp.K.nnz >= LEAST_NONZEROS and not _only_pdhg(extras)
+
+
+def _values(
+    lp: LinearProgram, extras: Extras, options: PdhgOptions | None, backend: Backend
+) -> tuple[FloatArray, FloatArray] | None:
+    """Worth of the units of a program that is a plan, where no scaling was asked for: the iterations are then the same
+    in any units of its goods, and fewer than by sizes alone."""
+    asked = extras.value_scaling is not None or extras.projection is not None
+    if asked or (options is not None and options.log_scaling is not None):
+        return None
+    form, _ = read_plan(lp)
+    if form is None:
+        return None
+    row, column = form.values(backend)
+    usable = all(bool((np.isfinite(v) & (v > 0.0)).all()) for v in (row, column))
+    return (row, column) if usable else None
 
 
 def _only_pdhg(extras: Extras) -> bool:

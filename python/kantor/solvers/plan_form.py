@@ -18,11 +18,13 @@ from ..backends import Backend
 from ..errors import ProblemError
 from . import terms as separable
 from .answer import answer
+from .bounds import planning_prices
 from .choice import coupling
 from .clock import Clock
+from .evaluate import Evaluator
 from .options import StoppingCriteria
 from .problem import FloatArray, LinearProgram
-from .program import PlanningProgram
+from .program import PlanningProgram, value_scaling
 from .program_solution import ProgramSolution
 from .rays import polished_farkas, polished_recession
 from .reduced import reducible
@@ -59,6 +61,16 @@ class PlanForm:
         y[self.goods] = plan.prices
         y[self.resources] = plan.floor_rents - plan.rents
         return x, self.worth * self.sign * y
+
+    def values(self, backend: Backend) -> tuple[FloatArray, FloatArray]:
+        """What a unit of every row (M,) and column (N,) is worth: scaled by that, the program is free of units."""
+        rows, columns = value_scaling(self.program, planning_prices(Evaluator(self.program), backend))
+        row, column = np.ones(self.sign.size), np.ones(self.techniques.size + (self.scale >= 0))
+        row[self.goods], row[self.resources] = rows[: self.goods.size], rows[self.goods.size :]
+        column[self.techniques] = columns[: self.techniques.size]
+        if self.scale >= 0:
+            column[self.scale] = columns[-1]
+        return row, column
 
     def warm(self, start: Start) -> ProgramSolution | None:
         """A starting point of the linear program as an earlier plan; None if none was given."""

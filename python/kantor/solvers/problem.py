@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..errors import ProblemError
+from .user_terms import UserTerm
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -29,6 +31,7 @@ class TermKind(IntEnum):
     LOG        -a ln(x + b)                         a > 0, b >= 0
     POWER      -a x^(1-e) / (1-e)                   a > 0, e > 0, e != 1
     HYPERBOLIC -a (x/b) / (e + x/b)                 a > 0, b > 0, e > 0
+    USER       a user's own function                :meth:`SeparableTerms.with_user`
     ========== ==================================== ================
 
     H(s) = s - s^2/2 for s < 0, ln(1 + s) for s >= 0 (Cockshott's harmony).
@@ -41,6 +44,11 @@ class TermKind(IntEnum):
     LOG = 3
     POWER = 4
     HYPERBOLIC = 5
+    USER = 6
+
+
+# The kinds with a formula, which kernels know; USER is called in Python instead.
+FORMULAS = tuple(kind for kind in TermKind if kind is not TermKind.USER)
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,35 @@ class SeparableTerms:
     a: FloatArray
     b: FloatArray
     e: FloatArray
+    user: UserTerm | None = None
 
     @staticmethod
     def linear(n: int) -> SeparableTerms:
         """No term on any of n columns: fill in the columns that have one."""
         return SeparableTerms(np.zeros(n, np.uint8), np.zeros(n), np.ones(n), np.zeros(n))
+
+    def with_user(
+        self, columns: Any, value: Callable[..., Any], prox: Callable[..., Any], conjugate: Callable[..., Any],
+        parameters: Sequence[Any] = (),
+    ) -> SeparableTerms:  # fmt: skip
+        """The same with a convex function of the user's own on ``columns``; one set of functions for a program.
+
+        On arrays, one element a column, p being the parameters: value(x, p), +inf outside the domain; prox(v, t, p) =
+        argmin_u value(u) + (u - v)^2/(2 t); conjugate(g, p) = sup_u g u - value(u), +inf where there is none.
+        Parameters are numbers or arrays as long as ``columns``. The functions are probed, see
+        :mod:`kantor.solvers.user_terms`; ProblemError if they do not belong together. They are called between two
+        iterations, on the host: a program with one runs kernel by kernel.
+
+        >>> square = dict(value=lambda x, w: w * x**2 / 2, prox=lambda v, t, w: v / (1 + t * w),
+        ...               conjugate=lambda g, w: g**2 / (2 * w))
+        >>> SeparableTerms.linear(3).with_user([0, 2], **square, parameters=[4.0]).kind.tolist()
+        [6, 0, 6]
+        """
+        at, kind = np.asarray(columns, dtype=np.intp), self.kind.copy()
+        kind[at] = TermKind.USER
+        a, b = self.a.copy(), self.b.copy()
+        a[at] = b[at] = 1.0
+        return replace(self, kind=kind, a=a, b=b, user=UserTerm.of(kind.size, at, value, prox, conjugate, parameters))
 
     def validate(self, n: int) -> None:
         """Raise ProblemError if a shape, kind or parameter is impossible; n is the number of columns."""
@@ -65,6 +97,8 @@ class SeparableTerms:
                 raise ProblemError(f"terms.{name}: shape {got}, expected ({n},)")
         if self.kind.size and int(self.kind.max()) > max(TermKind):
             raise ProblemError(f"terms.kind: {int(self.kind.max())} is no TermKind (0..{int(max(TermKind))})")
+        if (self.kind == TermKind.USER).any() and self.user is None:
+            raise ProblemError("terms.kind: USER needs functions; see SeparableTerms.with_user")
         k, a, b, e = self.kind, self.a, self.b, self.e
         used = k != TermKind.LINEAR
         bad = used & ~(np.isfinite(a) & np.isfinite(b) & np.isfinite(e))
@@ -88,7 +122,7 @@ class SeparableTerms:
         power = k == TermKind.POWER
         a = np.where(power, a * np.power(column, np.where(power, 1.0 - self.e, 0.0)), a)
         b = np.where(power | (k == TermKind.LINEAR), self.b, self.b / column)
-        return SeparableTerms(k, a, b, self.e)
+        return SeparableTerms(k, a, b, self.e, None if self.user is None else self.user.scaled(column, objective))
 
 
 @dataclass(frozen=True)
@@ -176,7 +210,7 @@ class LinearProgram:
 
 def _term_domain(terms: SeparableTerms, lower: Any, upper: Any) -> None:
     """Raise ProblemError where a concave utility is asked for outside x >= 0, or is infinite on its whole interval."""
-    curved = (terms.kind != TermKind.LINEAR) & (terms.kind != TermKind.QUADRATIC)
+    curved = (terms.kind != TermKind.LINEAR) & (terms.kind != TermKind.QUADRATIC) & (terms.kind != TermKind.USER)
     if (curved & (lower < 0)).any():
         j = int(np.flatnonzero(curved & (lower < 0))[0])
         raise ProblemError(

@@ -313,7 +313,9 @@ def _terms(program: PlanningProgram, m: int) -> SeparableTerms:
     # POWER has no parameter that says how much is usual; the target does, and the solver scales by it.
     usual = np.where((given.kind == TermKind.POWER) & (program.targets > 0.0), program.targets, given.b)
     own = SeparableTerms(given.kind[at], given.a[at], usual[at], given.e[at])
-    return SeparableTerms(*(np.concatenate([getattr(none, f), getattr(own, f)]) for f in ("kind", "a", "b", "e")))
+    user = None if given.user is None else given.user.take(at).after(m)
+    joined = {f: np.concatenate([getattr(none, f), getattr(own, f)]) for f in ("kind", "a", "b", "e")}
+    return SeparableTerms(**joined, user=user)
 
 
 def value_scaling(program: PlanningProgram, prices: FloatArray) -> tuple[FloatArray, FloatArray]:

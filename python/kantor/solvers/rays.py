@@ -147,7 +147,8 @@ def recession_range(lp: LinearProgram) -> tuple[FloatArray, FloatArray]:
     """The directions the bounds (and quadratic terms) allow for ever: [-inf or 0, 0 or inf] for every column."""
     low, high = np.where(np.isfinite(lp.lower), 0.0, -np.inf), np.where(np.isfinite(lp.upper), 0.0, np.inf)
     if lp.terms is not None:
-        stiff = (lp.terms.kind == TermKind.QUADRATIC) & (lp.terms.a > 0)
+        # How a user's function grows far out is not known, so no direction along it proves anything.
+        stiff = ((lp.terms.kind == TermKind.QUADRATIC) | (lp.terms.kind == TermKind.USER)) & (lp.terms.a > 0)
         low[stiff] = high[stiff] = 0.0
     return low, high
 

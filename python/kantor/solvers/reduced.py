@@ -34,6 +34,7 @@ from .repair import PlanPoint
 from .solution import Status, uninterrupted
 from .square_economy import ReducedAnswer, SquareEconomy, eliminate, suppliers
 from .surplus_plan import MOST_RESOURCES, plan_with_surplus
+from .terms import user_columns
 
 _PRICED_ROUNDS = 12
 
@@ -54,6 +55,8 @@ def reducible(program: PlanningProgram) -> str:
     if np.isfinite(program.capacity[makers]).any():
         return "some techniques have capacities"
     floors = np.isfinite(program.resource_lower).any()
+    if user_columns(program.terms).size:
+        return "the utility is a user's own"
     if program.kind == "utility" and floors:
         return "some resources have a lower limit"
     limits = int((np.isfinite(program.resource_upper) | np.isfinite(program.resource_lower)).sum())

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .problem import FloatArray, SeparableTerms, TermKind
+from .user_terms import UserTerm
 
 _Formula = Callable[[Any, Any, Any, Any], Any]
 
@@ -26,17 +27,31 @@ def active_columns(terms: SeparableTerms | None) -> np.ndarray[Any, np.dtype[np.
 
 def select(terms: SeparableTerms, columns: Any) -> SeparableTerms:
     """The terms of some columns."""
-    return SeparableTerms(terms.kind[columns], terms.a[columns], terms.b[columns], terms.e[columns])
+    user = None if terms.user is None else terms.user.take(columns)
+    return SeparableTerms(terms.kind[columns], terms.a[columns], terms.b[columns], terms.e[columns], user)
+
+
+def user_columns(terms: SeparableTerms | None) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Indices of the columns that carry a function of the user's own."""
+    if terms is None or terms.user is None:
+        return np.zeros(0, np.intp)
+    return np.flatnonzero(terms.kind == TermKind.USER)
 
 
 def value(terms: SeparableTerms, x: FloatArray) -> FloatArray:
     """phi_j(x_j), shape (n,); +inf outside the domain."""
-    return _by_kind(terms, x, _VALUE)
+    out = _by_kind(terms, x, _VALUE)
+    for at, user in _own(terms):
+        out[at] = user.values(x[at])
+    return out
 
 
 def slope(terms: SeparableTerms, x: FloatArray) -> FloatArray:
     """phi_j'(x_j), shape (n,); -inf where the marginal utility is infinite (LOG with b = 0 and POWER at 0)."""
-    return _by_kind(terms, x, _SLOPE)
+    out = _by_kind(terms, x, _SLOPE)
+    for at, user in _own(terms):
+        out[at] = user.slopes(x[at])
+    return out
 
 
 def minimiser(terms: SeparableTerms, rho: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
@@ -47,6 +62,8 @@ def minimiser(terms: SeparableTerms, rho: FloatArray, lower: FloatArray, upper: 
     at_zero = linear & (rho == 0)
     x = np.where(linear, np.where(rho > 0, -np.inf, np.inf), x)
     x = np.where(at_zero, 0.0, x)
+    for at, user in _own(terms):
+        x[at] = user.minimiser(rho[at], lower[at], upper[at])
     return np.clip(x, lower, upper)
 
 
@@ -58,12 +75,28 @@ def infimum(terms: SeparableTerms, rho: FloatArray, lower: FloatArray, upper: Fl
     >>> infimum(log, np.array([0.5]), np.zeros(1), np.array([np.inf]))    # inf of x/2 - ln x is 1 - ln 2
     array([0.30685282])
     """
+    own = user_columns(terms)
+    if own.size:
+        return _infimum_with_own(terms, rho, lower, upper, own)
     x = minimiser(terms, rho, lower, upper)
     finite = np.isfinite(x)
     at = np.where(finite, x, 1.0)
     with np.errstate(divide="ignore", over="ignore"):
         inside = rho * at + value(terms, at)
     return np.where(finite, inside, np.where(rho == 0, _value_at_infinity(terms), -np.inf))
+
+
+def _infimum_with_own(
+    terms: SeparableTerms, rho: FloatArray, lower: FloatArray, upper: FloatArray, own: Any
+) -> FloatArray:
+    """The infimum where some columns carry a user's function: theirs by its conjugate, the others' as ever."""
+    assert terms.user is not None
+    out, rest = np.zeros(rho.shape), np.flatnonzero(terms.kind != TermKind.USER)
+    if rest.size:
+        plain = select(terms, rest)
+        out[rest] = infimum(plain, rho[rest], lower[rest], upper[rest])
+    out[own] = terms.user.take(own).infimum(rho[own], lower[own], upper[own])
+    return out
 
 
 def admissible(
@@ -82,6 +115,8 @@ def admissible(
     part = np.where(lost, -slope(terms, x), rho)
     with np.errstate(invalid="ignore"):
         at_x = part * x + value(terms, x)
+    if user_columns(terms).size:  # whose slope is not exact: the conjugate says what its part is worth
+        at_x = np.minimum(at_x, infimum(terms, np.where(np.isfinite(part), part, 0.0), lower, upper))
     return part, np.where(lost, np.where(np.isfinite(at_x), at_x, -np.inf), low)
 
 
@@ -93,7 +128,16 @@ def typical_slope(terms: SeparableTerms) -> FloatArray:
     shift = np.where(terms.b > 0, terms.b, 1.0)
     size = np.where(terms.kind == TermKind.POWER, terms.a * np.power(shift, -terms.e), terms.a / shift)
     size = np.where(terms.kind == TermKind.QUADRATIC, terms.a * np.abs(terms.b), size)
+    for at, user in _own(terms):
+        steep = np.abs(user.slopes(terms.b[at]))
+        size[at] = np.where(np.isfinite(steep) & (steep > 0.0), steep, user.size * user.unit)
     return np.where(terms.kind == TermKind.LINEAR, 0.0, size)
+
+
+def _own(terms: SeparableTerms) -> list[tuple[Any, UserTerm]]:
+    """The columns of a user's function, and it, if there is one."""
+    at = user_columns(terms)
+    return [(at, terms.user.take(at))] if at.size and terms.user is not None else []
 
 
 def _by_kind(terms: SeparableTerms, argument: FloatArray, formulas: dict[TermKind, _Formula]) -> FloatArray:

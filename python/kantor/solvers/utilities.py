@@ -83,4 +83,6 @@ def _size(terms: SeparableTerms, c: FloatArray, value: FloatArray) -> FloatArray
         # An exponent good to u moves a power by u |exponent ln base|.
         power = np.abs(value) * (2.0 + np.abs((1.0 - e) * np.log(np.maximum(c, 1e-300))))
         size = np.where(k == TermKind.POWER, power, size)
+        if terms.user is not None:  # whose formulas are not known: as if each were a hundred operations long
+            size = np.where(k == TermKind.USER, 100.0 * (np.abs(value) + terms.user.size), size)
     return np.where(_valued(terms), size, 0.0)

@@ -25,7 +25,23 @@ class Columns:
         self.value = Wide(0)
         for code in np.unique(kind[~plain]):
             assert lp.terms is not None
+            if code == TermKind.USER:
+                self._own(lp, np.flatnonzero(kind == code), x, rho)
+                continue
             self._curved(lp, lp.terms, TermKind(int(code)), np.flatnonzero(kind == code), x, rho)
+
+    def _own(self, lp: LinearProgram, at: Any, x: Any, rho: Any) -> None:
+        """Add the columns with a user's function: bounded by its own conjugate, which is all that is known of it."""
+        assert lp.terms is not None
+        assert lp.terms.user is not None
+        user, x, rho = lp.terms.user.take(at), x[at].astype(np.float64), rho[at].astype(np.float64)
+        steep = user.slopes(x)
+        self.value += np.sum(user.values(x).astype(Wide))
+        self.gradient[at] += np.where(np.isfinite(steep), steep, 0)
+        least = user.infimum(rho, lp.lower[at], lp.upper[at])
+        lost = ~np.isfinite(least)
+        self.inadmissible[at] = np.where(lost, rho + steep, 0)
+        self.bound += np.sum(np.where(lost, user.infimum(-steep, lp.lower[at], lp.upper[at]), least).astype(Wide))
 
     def _curved(self, lp: LinearProgram, terms: SeparableTerms, kind: TermKind, at: Any, x: Any, rho: Any) -> None:
         """Add the columns ``at``, all of one kind of term."""

@@ -73,6 +73,8 @@ def check_recession(lp: LinearProgram, d: Any) -> RayCheck:
         curved = lp.terms.a > 0
         if (curved & (lp.terms.kind == TermKind.QUADRATIC) & (d != 0)).any():
             reasons.append("the direction moves a column whose quadratic term grows")
+        if (curved & (lp.terms.kind == TermKind.USER) & (d != 0)).any():
+            reasons.append("the direction moves a column with a user's function, of which nothing is known far out")
         growing = (lp.terms.kind == TermKind.HARMONY) | (lp.terms.kind == TermKind.LOG)
         growing |= (lp.terms.kind == TermKind.POWER) & (lp.terms.e < 1)
         endless = bool((curved & growing & (d > 0)).any())
