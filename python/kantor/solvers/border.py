@@ -6,6 +6,7 @@ a square system, with which the residuals of the whole plan are corrected until 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,9 @@ class Border:
 
     def __init__(self, matrix: Any, rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any]) -> None:
         self.rows, self.columns = rows, columns
-        self.factors = scipy.linalg.lu_factor(matrix[rows][:, columns].toarray(), check_finite=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)  # of a singular one: the pivots say it
+            self.factors = scipy.linalg.lu_factor(matrix[rows][:, columns].toarray(), check_finite=False)
 
     @staticmethod
     def of(matrix: Any, columns_at: np.ndarray[Any, Any], rows_at: np.ndarray[Any, Any]) -> Border | None:
