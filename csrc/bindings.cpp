@@ -26,7 +26,8 @@ const T* elements(const py::handle& object, const char* name, Offset size, const
       py::isinstance<py::array>(object),
       std::string(name) + ": got " + std::string(py::str(py::type::of(object))) + ", expected a NumPy array");
   const py::array array = py::reinterpret_borrow<py::array>(object);
-  KANTOR_REQUIRE(array.dtype().is(py::dtype::of<T>()),
+  // Equivalent, not identical: unpickled arrays have a dtype object of their own.
+  KANTOR_REQUIRE((py::isinstance<py::array_t<T, 0>>(array)),
                  std::string(name) + ": dtype " + std::string(py::str(array.dtype())) + ", expected " + dtype);
   KANTOR_REQUIRE((array.flags() & py::array::c_style) != 0,
                  std::string(name) + ": strided array, expected C-contiguous");

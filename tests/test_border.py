@@ -32,8 +32,21 @@ def test_coarse_factors_correct_to_rounding(transposed):
     def step(move):
         place[:] += move
 
-    border.correct(lambda: right - matrix @ place, step, transposed)
+    assert border.correct(lambda: right - matrix @ place, step, transposed)
     assert place == pytest.approx(np.linalg.solve(matrix, right), rel=1e-9)
+
+
+def test_what_cannot_be_corrected_stays():
+    """A system that is singular, though its coarse factors are not, has no step that helps."""
+    border = Border.of(sp.csc_array(np.eye(2)), np.full(2, BASIC), np.full(2, LOWER))
+    assert border is not None
+    place = np.zeros(2)
+
+    def step(move):
+        place[:] += move
+
+    assert not border.correct(lambda: np.array([1.0, 0.0]) - np.ones((2, 2)) @ place, step)
+    assert place.tolist() == [0.0, 0.0]
 
 
 def test_a_border_has_to_be_square_and_regular():

@@ -19,6 +19,8 @@ from .small_program import BASIC
 
 _WIDEST = 4_000
 _CORRECTIONS = 30
+# Of what was missing: a correction that leaves more is not taken, one that leaves less is a success.
+_USEFUL, _SOLVED = 1e-2, 1e-6
 _REDUCTION, _ENOUGH = 1e-11, 1e-12  # of what is missing that may be left: relative, and per row
 
 
@@ -54,11 +56,11 @@ class Border:
 
     def correct(
         self, missing: Callable[[], FloatArray], step: Callable[[FloatArray], None], transposed: bool = False
-    ) -> None:
+    ) -> bool:
         """Take away what is ``missing`` (of the whole system, linear in the steps taken) to rounding, by GMRES.
 
         The factors know the system to the digits of the contents; where those are coarse, steps by them alone would not
-        converge.
+        converge. False if GMRES does not either: then nothing is changed.
         """
         taken = np.zeros(self.rows.size)
 
@@ -69,7 +71,7 @@ class Border:
         first = missing()
         size = float(np.linalg.norm(first))
         if not size > _ENOUGH * np.sqrt(first.size):
-            return
+            return True
 
         def image(place: FloatArray) -> FloatArray:
             go_to(place.ravel())
@@ -81,4 +83,9 @@ class Border:
         target = max(_REDUCTION, _ENOUGH * np.sqrt(n) / size)
         place, _ = gmres(system, first, M=near, rtol=target, restart=_CORRECTIONS, maxiter=1)
         go_to(place if np.isfinite(place).all() else np.zeros(n))
-        missing()
+        # A basis that is singular but for the digits dropped has no point: what there was stays.
+        left = float(np.linalg.norm(missing()))
+        if not left <= _USEFUL * size:
+            go_to(np.zeros(n))
+            missing()
+        return left <= _SOLVED * size

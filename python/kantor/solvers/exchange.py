@@ -36,7 +36,7 @@ _MOST_ROUNDS = 40
 _MOST_DOUBTS, _FEW_DOUBTS, _MOST_SHARE = 30_000, 2_000, 0.3
 # Entries of z_k smaller than this share of a good's value are left out: the first share, and the last one when that
 # turns out too coarse.
-_DROP, _LEAST_DROP = 3e-3, 1e-6
+_DROP, _LEAST_DROP, _FINER = 3e-3, 1e-6, 1.0 / 3.0
 _DROP_BY_TOLERANCE = 100.0  # a tolerance of 1e-6 does not need the last share: it is dear to compute
 _FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
 _CALM = 2
@@ -92,7 +92,7 @@ class Exchange:
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
         best, since, gap, kept = np.inf, 0, np.inf, Best(self.scaled, self._point())
-        self.drop, least = _DROP, max(_LEAST_DROP, min(0.1 * _DROP, _DROP_BY_TOLERANCE * self.tolerance))
+        self.drop, self.least = _DROP, max(_LEAST_DROP, min(0.1 * _DROP, _DROP_BY_TOLERANCE * self.tolerance))
         most = min(_MOST_DOUBTS, max(_FEW_DOUBTS, _MOST_SHARE * self.n))
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
@@ -103,7 +103,7 @@ class Exchange:
             # Coarse contents are to blame for no progress only where the goods in doubt are the right ones.
             few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
             if few and since >= _PATIENT and not self.elastic:
-                self.drop = max(least, 0.1 * self.drop)
+                self.drop = max(self.least, _FINER * self.drop)
             self.frozen = few and (self.frozen or since > 0)
             best = min(best, gap)
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
@@ -283,15 +283,18 @@ class Exchange:
         self.rents = np.maximum(-duals[goods.size :], 0.0)
         self.x[self.marginal[goods]] += moved
         border = None if self.elastic else Border.of(matrix, columns_at, rows_at)
-        if border is not None:
-            self._correct(border, columns, goods, scale_column, scale_row)
+        if border is not None and not self._correct(border, columns, goods, scale_column, scale_row):
+            self.drop = max(self.least, _FINER * self.drop)
         return True
 
     def _correct(
         self, border: Border, columns: np.ndarray[Any, Any], goods: np.ndarray[Any, Any], scale_column: FloatArray,
         scale_row: FloatArray,
-    ) -> None:  # fmt: skip
-        """Plan and prices of the basis found, to rounding: the small program knows contents to a few digits only."""
+    ) -> bool:  # fmt: skip
+        """Plan and prices of the basis found, to rounding: the small program knows contents to a few digits only.
+
+        False where those digits are too few for that.
+        """
         in_goods, in_columns = border.rows < goods.size, border.columns < columns.size
         row, limit = border.rows[in_goods], border.rows[~in_goods] - goods.size
         at, column = self.marginal[goods[row]], border.columns[in_columns]
@@ -316,8 +319,8 @@ class Exchange:
             self.nu[goods[row]] += step[in_goods] * unit
             self.rents[limit] += step[~in_goods]
 
-        border.correct(short, run)
-        border.correct(dear, charge, transposed=True)
+        plan = border.correct(short, run)
+        return border.correct(dear, charge, transposed=True) and plan
 
     def _elastically(
         self, cost: FloatArray, matrix: Any, row_low: FloatArray, row_high: FloatArray, low: FloatArray,
