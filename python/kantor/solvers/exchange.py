@@ -107,7 +107,10 @@ class Exchange:
             self.frozen = few and (self.frozen or since > 0)
             best = min(best, gap)
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
-            if gap <= self.enough or not (wrong.any() or self.elastic):
+            right = not (wrong.any() or self.elastic)
+            if right:
+                kept.point = self._point()  # exact, whatever was estimated of others
+            if right or gap <= self.enough:
                 why, settled = f"{int(self.doubt.sum())} goods in doubt", True
                 break
             # The estimate is cautious: what stays at a few tolerances is worth a certificate.
