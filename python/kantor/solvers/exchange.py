@@ -296,7 +296,7 @@ class Exchange:
     ) -> bool:  # fmt: skip
         """Plan and prices of the basis found, to rounding: the small program knows contents to a few digits only.
 
-        False where those digits are too few for that.
+        False where those digits are too few for that: the exact basis would be a worse point than what they led to.
         """
         in_goods, in_columns = border.rows < goods.size, border.columns < columns.size
         row, limit = border.rows[in_goods], border.rows[~in_goods] - goods.size
@@ -322,8 +322,18 @@ class Exchange:
             self.nu[goods[row]] += step[in_goods] * unit
             self.rents[limit] += step[~in_goods]
 
-        plan = border.correct(short, run)
-        return border.correct(dear, charge, transposed=True) and plan
+        self._balance()
+        self._price()
+        sign, before = -1.0 if self.scaled else 1.0, self._values()
+        x, t, nu, rents = self.x.copy(), self.t, self.nu.copy(), self.rents.copy()
+        plan, prices = border.correct(short, run), border.correct(dear, charge, transposed=True)
+        after = self._values()
+        if sign * after[0] > sign * before[0]:
+            self.x, self.t, plan = x, t, False
+        if sign * after[1] < sign * before[1]:
+            self.nu, self.rents, prices = nu, rents, False
+            self._price()
+        return plan and prices
 
     def _elastically(
         self, cost: FloatArray, matrix: Any, row_low: FloatArray, row_high: FloatArray, low: FloatArray,
@@ -362,7 +372,8 @@ class Exchange:
         new = self._best(room)
         old, idle = self.marginal, self._idle()
         cheapest = self._best(np.where(self.capacity > 0.0, -self.reduced, -np.inf))
-        new = np.where(idle & (self.reduced[cheapest] < -_DUAL * np.abs(self.p)), cheapest, new)
+        # An idle good has no technique in between: it keeps its own unless another is cheaper.
+        new = np.where(idle, np.where(self.reduced[cheapest] < -_DUAL * np.abs(self.p), cheapest, old), new)
         room[new[idle]] = np.inf
         self.doubt |= idle
         switch = self.doubt & (new != old) & (room[new] > 1e-8) & (room[old] <= 0.1 * room[new])
