@@ -18,7 +18,7 @@ from .problem import FloatArray
 from .small_program import BASIC
 
 _WIDEST = 4_000
-_CORRECTIONS = 30
+_CORRECTIONS = 20
 # Of what was missing: a correction that leaves more is not taken, one that leaves less is a success.
 _USEFUL, _SOLVED = 1e-2, 1e-6
 _REDUCTION, _ENOUGH = 1e-11, 1e-12  # of what is missing that may be left: relative, and per row
