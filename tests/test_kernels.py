@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import pickle
 import sys
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from kantor.backends import Backend, DeviceTerms, PdhgState
+from kantor.backends import Backend, DeviceTerms, PdhgState, get_backend
 from kantor.backends.reference import ReferenceBackend
 from kantor.errors import BackendUnavailable, OptionError, ProblemError
 from kantor.solvers.problem import TermKind
@@ -476,3 +477,12 @@ def test_a_missing_library_is_said_with_its_install_line(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(BackendUnavailable, match="pip install numba"):
         importlib.import_module("kantor.backends.numba_cpu")
+
+
+def test_unpickled_arrays_are_taken():
+    """Their dtype is equal to float64, but an object of its own."""
+    backend = get_backend("auto")
+    matrix = backend.prepare(sp.csr_array(np.eye(3)), transpose=False)
+    x, out = pickle.loads(pickle.dumps(np.arange(3.0))), np.zeros(3)
+    backend.matvec(matrix, backend.from_host(x), out)
+    assert out.tolist() == [0.0, 1.0, 2.0]

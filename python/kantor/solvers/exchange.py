@@ -18,13 +18,14 @@ is. It is an active-set Newton method on the bordered Leontief system, with the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from .border import Border
+from .contents import Contents
+from .exchange_point import Best, Exchanged, Point
 from .problem import FloatArray
 from .rigour import gamma
 from .small_program import BASIC, LOWER, UPPER, Found, Statuses, solve_small
@@ -35,11 +36,9 @@ _MOST_ROUNDS = 40
 _MOST_DOUBTS, _FEW_DOUBTS, _MOST_SHARE = 30_000, 2_000, 0.3
 # Entries of z_k smaller than this share of a good's value are left out: the first share, and the last one when that
 # turns out too coarse.
-_DROP, _LEAST_DROP = 1e-3, 1e-6
+_DROP, _LEAST_DROP, _FINER = 3e-3, 1e-6, 1.0 / 3.0
 _DROP_BY_TOLERANCE = 100.0  # a tolerance of 1e-6 does not need the last share: it is dear to compute
 _FEW = 0.02  # of the goods in doubt: fewer that turn out wrong besides mean that the set is about right
-_CHAIN = 40
-_SNAP = 0.0
 _CALM = 2
 _PATIENT = 2  # rounds without progress after which contents are refined
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
@@ -61,47 +60,6 @@ _ENOUGH_ROUNDS, _WORTH_A_TRY = 2, 3.0
 _PATIENCE = 8  # rounds without a new best gap after which the search gives up
 _TRACE = 1e-3
 _NOTHING = 1e-13  # output of a good, relative to the mean of all, that counts as none
-
-
-@dataclass
-class Point:
-    """Outputs by technique (m,), scale t (1 unless a variable), prices (n,), rents of limits (r,), all in value."""
-
-    output: FloatArray
-    scale: float
-    prices: FloatArray
-    rents: FloatArray
-
-
-class Best:
-    """The best plan and the best prices so far, each by its own estimate: rounds that mend one disturb the other."""
-
-    def __init__(self, scaled: bool, point: Point) -> None:
-        self.scaled, self.point = scaled, point
-        self.plan, self.prices = (-np.inf, np.inf) if scaled else (np.inf, -np.inf)
-
-    def add(self, point: Point, plan: float, prices: float) -> float:
-        """Take what is better of another point; the relative distance of the two values."""
-        sign = -1.0 if self.scaled else 1.0
-        if sign * plan < sign * self.plan:
-            self.plan = plan
-            self.point = replace(self.point, output=point.output, scale=point.scale)
-        if sign * prices > sign * self.prices:
-            self.prices = prices
-            self.point = replace(self.point, prices=point.prices, rents=point.rents)
-        return abs(self.plan - self.prices) / max(abs(self.plan), 1e-300)
-
-
-@dataclass
-class Exchanged:
-    """The point reached, whether nothing is in doubt any more, rounds, goods in doubt, estimated gap, and why."""
-
-    point: Point
-    settled: bool
-    rounds: int
-    doubts: int
-    gap: float
-    why: str
 
 
 class Exchange:
@@ -129,12 +87,12 @@ class Exchange:
         """Exchange until nothing is in doubt, or give up: too many doubts, no progress, or no time."""
         self.x, self.t, self.p, self.rents = start.output.copy(), start.scale, start.prices.copy(), start.rents.copy()
         self._settle_state()
-        self.needs: tuple[Any, ...] = (None, 0.0, None, None)
+        self.contents = Contents(self.technology)
         self.frozen = False
         why, settled, rounds = "no end", False, 0
         self.entries, self.calm = np.ones(self.n, int), np.zeros(self.n, int)
         best, since, gap, kept = np.inf, 0, np.inf, Best(self.scaled, self._point())
-        self.drop, least = _DROP, max(_LEAST_DROP, min(0.1 * _DROP, _DROP_BY_TOLERANCE * self.tolerance))
+        self.drop, self.least = _DROP, max(_LEAST_DROP, min(0.1 * _DROP, _DROP_BY_TOLERANCE * self.tolerance))
         most = min(_MOST_DOUBTS, max(_FEW_DOUBTS, _MOST_SHARE * self.n))
         for rounds in range(1, _MOST_ROUNDS + 1):
             self._balance()
@@ -145,11 +103,14 @@ class Exchange:
             # Coarse contents are to blame for no progress only where the goods in doubt are the right ones.
             few = (wrong & ~self.doubt).sum() <= _FEW * self.doubt.sum()
             if few and since >= _PATIENT and not self.elastic:
-                self.drop = max(least, 0.1 * self.drop)
+                self.drop = max(self.least, _FINER * self.drop)
             self.frozen = few and (self.frozen or since > 0)
             best = min(best, gap)
             self.history.append({"round": float(rounds), "in_doubt": float(self.doubt.sum()), "gap": gap})
-            if gap <= self.enough:
+            right = not (wrong.any() or self.elastic)
+            if right:
+                kept.point = self._point()  # exact, whatever was estimated of others
+            if right or gap <= self.enough:
                 why, settled = f"{int(self.doubt.sum())} goods in doubt", True
                 break
             # The estimate is cautious: what stays at a few tolerances is worth a certificate.
@@ -187,10 +148,6 @@ class Exchange:
         room = np.where(at_zero | at_top, -1.0, np.minimum(above, below))
         # A good without a clear middle technique takes the one that its price comes closest to.
         self.marginal = self._best(np.where(room > 0.0, room, -1.0 - np.abs(reduced) / (np.abs(reduced) + price)))
-        if _SNAP:
-            lean = (room > 0.0) & (room < _SNAP)
-            lean[self.marginal] = False
-            at_zero, at_top = at_zero | (lean & (above <= below)), at_top | (lean & (above > below))
         x = np.where(at_zero, 0.0, np.where(at_top, self.capacity, x))
         self.middle = ~(at_zero | at_top)
         self.middle[self.marginal] = False
@@ -279,8 +236,8 @@ class Exchange:
         goods = np.flatnonzero(self.doubt)
         columns = np.flatnonzero(self.doubt[self.own] & ~self.is_marginal)
         own = self.own[columns]
-        content = self._limit_content()
-        need = self._needs(goods)  # (n, k) sparse
+        content = self.contents.limits(self.rows, self.marginal)
+        need = self.contents.goods(self.rows, goods, self.drop)
         picked = technology.inputs[columns]
         technology.products += 2.0 * picked.nnz / max(self.rows.nnz, 1)
         # What one more unit of a column, its marginal technique giving way, changes in every row.
@@ -329,15 +286,18 @@ class Exchange:
         self.rents = np.maximum(-duals[goods.size :], 0.0)
         self.x[self.marginal[goods]] += moved
         border = None if self.elastic else Border.of(matrix, columns_at, rows_at)
-        if border is not None:
-            self._correct(border, columns, goods, scale_column, scale_row)
+        if border is not None and not self._correct(border, columns, goods, scale_column, scale_row):
+            self.drop = max(self.least, _FINER * self.drop)
         return True
 
     def _correct(
         self, border: Border, columns: np.ndarray[Any, Any], goods: np.ndarray[Any, Any], scale_column: FloatArray,
         scale_row: FloatArray,
-    ) -> None:  # fmt: skip
-        """Plan and prices of the basis found, to rounding: the small program knows contents to a few digits only."""
+    ) -> bool:  # fmt: skip
+        """Plan and prices of the basis found, to rounding: the small program knows contents to a few digits only.
+
+        False where those digits are too few for that: the exact basis would be a worse point than what they led to.
+        """
         in_goods, in_columns = border.rows < goods.size, border.columns < columns.size
         row, limit = border.rows[in_goods], border.rows[~in_goods] - goods.size
         at, column = self.marginal[goods[row]], border.columns[in_columns]
@@ -362,8 +322,18 @@ class Exchange:
             self.nu[goods[row]] += step[in_goods] * unit
             self.rents[limit] += step[~in_goods]
 
-        border.correct(short, run)
-        border.correct(dear, charge, transposed=True)
+        self._balance()
+        self._price()
+        sign, before = -1.0 if self.scaled else 1.0, self._values()
+        x, t, nu, rents = self.x.copy(), self.t, self.nu.copy(), self.rents.copy()
+        plan, prices = border.correct(short, run), border.correct(dear, charge, transposed=True)
+        after = self._values()
+        if sign * after[0] > sign * before[0]:
+            self.x, self.t, plan = x, t, False
+        if sign * after[1] < sign * before[1]:
+            self.nu, self.rents, prices = nu, rents, False
+            self._price()
+        return plan and prices
 
     def _elastically(
         self, cost: FloatArray, matrix: Any, row_low: FloatArray, row_high: FloatArray, low: FloatArray,
@@ -394,42 +364,6 @@ class Exchange:
         self.elastic = bool((change[k:] > _MISSED).any())
         return change[:k], duals, columns_at[:k], rows_at
 
-    def _limit_content(self) -> FloatArray:
-        """V = L_P'R_P (n, r): what a unit of each good needs of each limit, all told."""
-        if not self.r:
-            return np.zeros((self.n, 0))
-        right = np.ascontiguousarray(self.technology.use[self.marginal])
-        start = getattr(self, "content", right)
-        self.content = self.technology.solve(self.rows, right, start, 1e-9)
-        return self.content
-
-    def _needs(self, goods: np.ndarray[Any, Any]) -> sp.csr_array:
-        """L_P'e_k for the goods in doubt (n, k), to a few digits: a truncated series with small entries dropped.
-
-        Kept for as long as the marginal techniques and the precision stay: towards the end they do.
-        """
-        rows, drop, at, kept = self.needs
-        if rows is self.rows and drop == self.drop and np.isin(goods, at).all():
-            return sp.csr_array(kept[:, np.searchsorted(at, goods)])
-        total = self._series(goods)
-        self.needs = (self.rows, self.drop, goods, total)
-        return total
-
-    def _series(self, goods: np.ndarray[Any, Any]) -> sp.csr_array:
-        """The truncated series of L_P'e_k = e_k + A_P'e_k + ..."""
-        k = goods.size
-        term = sp.csr_array((np.ones(k), (goods, np.arange(k))), shape=(self.n, k))
-        total = term
-        for _ in range(_CHAIN):
-            term = sp.csr_array(self.rows @ term)
-            self.technology.products += min(1.0, 0.02 * k)
-            term.data[np.abs(term.data) < self.drop] = 0.0
-            term.eliminate_zeros()
-            if not term.nnz:
-                break
-            total = total + term
-        return sp.csr_array(total)
-
     def _rebase(self) -> None:
         """A technique strictly between its bounds becomes the marginal one of its good."""
         with np.errstate(invalid="ignore"):
@@ -438,7 +372,8 @@ class Exchange:
         new = self._best(room)
         old, idle = self.marginal, self._idle()
         cheapest = self._best(np.where(self.capacity > 0.0, -self.reduced, -np.inf))
-        new = np.where(idle & (self.reduced[cheapest] < -_DUAL * np.abs(self.p)), cheapest, new)
+        # An idle good has no technique in between: it keeps its own unless another is cheaper.
+        new = np.where(idle, np.where(self.reduced[cheapest] < -_DUAL * np.abs(self.p), cheapest, old), new)
         room[new[idle]] = np.inf
         self.doubt |= idle
         switch = self.doubt & (new != old) & (room[new] > 1e-8) & (room[old] <= 0.1 * room[new])

@@ -121,8 +121,8 @@ class Repair:
     def lift(self, activity: FloatArray, target: FloatArray, clip: bool = True) -> FloatArray | None:
         """Raise activity until ``target`` is met on every row, by any technique with room; None if it cannot be.
 
-        By-products of the added activity are ignored, which errs on the safe side. What fills a capacity leaves the rest
-        to the other techniques of its good.
+        By-products of the added activity are ignored, which errs on the safe side. What fills a capacity leaves the
+        rest to the other techniques of its good.
         """
         program, evaluator = self.program, self.evaluator
         x, mix = activity, None
