@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .planning.objectives import NewHarmony as NewHarmony
     from .planning.objectives import PowerUtility as PowerUtility
     from .planning.plan import Plan as Plan
+    from .planning.sweep import sweep as sweep
     from .planning.verify import verify_plan as verify_plan
     from .solvers.leontief import solve_leontief as solve_leontief
     from .solvers.leontief import values as values
@@ -136,6 +137,7 @@ _HOME = {
     "write_lp": "data.model_files",
     "write_mps": "data.model_files",
     "structural_paths": "analysis.paths",
+    "sweep": "planning.sweep",
     "values": "solvers.leontief",
     "verify_lp": "solvers.verify",
     "verify_plan": "planning.verify",

@@ -25,6 +25,7 @@ from .columns import Columns
 from .stacking import Block, stacked_labels
 
 NET_IMPORTS = "net imports"
+GROSS_IMPORTS = "gross imports"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,9 @@ class Trade:
     home_share : least share of what a region has of a product, made or brought in, that it makes itself, in [0, 1]: a
         number for all regions, or region -> number or Series over products; regions and products left out have none
 
-    Every economy joined gets the indicator "net imports in REGION", in units of ``prices``: a limit of zero on it asks
-    for balanced trade, any other number is a debt or surplus limit.
+    Every economy joined gets the indicators "net imports in REGION" and "gross imports in REGION", in units of
+    ``prices``: a limit of zero on the first asks for balanced trade, any other number is a debt or surplus limit; the
+    second counts what comes in, whatever goes out.
     """
 
     goods: Any = "all"
@@ -102,7 +104,7 @@ class _World:
         self.share = self._home_shares(trade)
         blocks = [Block((region,), first.products) for region in regions]
         blocks += [
-            Block((region,), [f"home share of {show(first.products[i])}" for i in np.flatnonzero(share > 0.0)])
+            Block((region,), [f"home share of {show(first.products[i])}" for i in np.flatnonzero(share > 0.0).tolist()])
             for region, share in zip(regions, self.share, strict=True)
         ]
         self.products = stacked_labels(blocks, ["region", "product"])
@@ -111,7 +113,7 @@ class _World:
         """Production of every region, then the shipments."""
         base = list(self.first.indicators)
         count = len(self.regions)
-        extra = count if self.trade is not None else 0
+        extra = 2 * count if self.trade is not None else 0
         columns = Columns(len(self.products), len(base) * (1 + count) + extra)
         for region, eco in self.regions.items():
             row, use = self.at[region] * self.n, eco.intensity_matrix
@@ -153,7 +155,11 @@ class _World:
                 prefix=(target,),
                 output=[(self.at[target] * self.n, one)],
                 input=[(self.at[source] * self.n, needs), self._brought_in(target, one)],
-                use=[(balance + self.at[target], worth), (balance + self.at[source], -worth)],
+                use=[
+                    (balance + self.at[target], worth),
+                    (balance + self.at[source], -worth),
+                    (balance + len(self.regions) + self.at[target], worth),
+                ],
                 capacity=self._limit(trade, source, target)[at],
                 activity=flow[at],
             )
@@ -278,8 +284,8 @@ class _World:
         units = [str(u) for u in first.indicator_units] if first.indicator_units is not None else [""] * len(base)
         units = units * (1 + len(regions))
         if self.trade is not None:
-            indicators += [f"{NET_IMPORTS} in {region}" for region in regions]
-            units += [first.unit if isinstance(first.unit, str) else ""] * len(regions)
+            indicators += [f"{what} in {region}" for what in (NET_IMPORTS, GROSS_IMPORTS) for region in regions]
+            units += [first.unit if isinstance(first.unit, str) else ""] * (2 * len(regions))
         aliases = dict(first.aliases)
         aliases |= {f"{a} in {r}": f"{name} in {r}" for a, name in first.aliases.items() for r in regions}
         return Economy(

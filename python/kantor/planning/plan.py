@@ -30,7 +30,7 @@ from ..solvers.solution import Status
 from ..solvers.vertex import at_vertex
 from .combined import Held, Lexicographic, is_plain, restate_plan
 from .in_order import solve_in_order
-from .limits import Bound, Limit, ResolvedLimit, resolve_limits, with_own_limits
+from .limits import Bound, Limit, ResolvedLimit, is_relative, resolve_limits, with_own_limits
 from .objectives import CompiledObjective, MaxScale, Objective, positions
 from .result import PlanResult, label_solution
 from .vertex import label_vertex
@@ -131,7 +131,9 @@ class Plan:
             inputs = only_inputs(single)
             if inputs is not None and not _uses_less_than_it_makes(inputs):
                 check_productive(inputs, labels=single.products)
-        self.limits: list[ResolvedLimit] = resolve_limits(limits, self.economy, self.base_use, self._no_base)
+        # The base plan of a large table takes longer than all else here, and absolute limits do without.
+        base = self.base_use if any(map(is_relative, (limits or {}).values())) else None
+        self._bounds = resolve_limits(limits, self.economy, base, self._no_base)
         self._note_targets()
         # Set by kantor.planning.scenario: where the plan comes from, so that a plan folder can say so.
         self.scenario: Any = None
@@ -148,6 +150,14 @@ class Plan:
                 "makes it "
                 "(without inputs and with a capacity, for what comes from outside), or take it out of the targets"
             )
+
+    @cached_property
+    def limits(self) -> list[ResolvedLimit]:
+        """The limits in numbers, each with the base plan's use of its indicator."""
+        base = self.base_use
+        if base is None:
+            return self._bounds
+        return [replace(limit, base=float(base[limit.indicator])) for limit in self._bounds]
 
     @cached_property
     def base_activity(self) -> pd.Series | None:
@@ -167,8 +177,11 @@ class Plan:
 
     def _surely_productive(self) -> bool:
         """Whether a glance shows that a square economy is productive: cheap columns, or a base plan that proves it."""
-        A, base = self.economy.input_coefficients, self.base_activity
-        return _uses_less_than_it_makes(A) or (base is not None and _leaves_a_rest(A, base.to_numpy()))
+        A = self.economy.input_coefficients
+        if _uses_less_than_it_makes(A):
+            return True
+        base = self.base_activity
+        return base is not None and _leaves_a_rest(A, base.to_numpy())
 
     # ---- to arrays -------------------------------------------------------------------------------------------
     def compile(self) -> PlanningProgram:
@@ -197,8 +210,8 @@ class Plan:
             input=inputs,
             targets=self.compiled.targets,
             resource_use=use,
-            resource_upper=np.array([limit.upper for limit in self.limits], dtype=np.float64),
-            resource_lower=np.array([limit.lower for limit in self.limits], dtype=np.float64),
+            resource_upper=np.array([limit.upper for limit in self._bounds], dtype=np.float64),
+            resource_lower=np.array([limit.lower for limit in self._bounds], dtype=np.float64),
             capacity=capacity,
             cost=cost,
             terms=self.compiled.terms,
@@ -218,7 +231,7 @@ class Plan:
         return np.flatnonzero(self.compiled.supply > 0)
 
     def _resource_use(self) -> sp.csr_array:
-        return self.economy.use_of([limit.indicator for limit in self.limits])
+        return self.economy.use_of([limit.indicator for limit in self._bounds])
 
     # ---- solving ---------------------------------------------------------------------------------------------
     def solve(
@@ -375,13 +388,13 @@ class Plan:
     def with_changed(self, targets: pd.Series, capacities: pd.Series, bounds: Mapping[tuple[str, str], float]) -> Plan:
         """A copy with these targets and capacities in full, and other bounds by ("at most" or "at least", limit)."""
         other = copy.copy(self)
-        for cached in ("base_activity", "base_use"):
+        for cached in ("base_activity", "base_use", "limits"):
             other.__dict__.pop(cached, None)
         other.targets, other.capacities, other.scenario = targets, capacities, None
         other.notes = list(self.notes)
         other.compiled = self.objective.compile(self.economy, targets.to_numpy())
         base = other.base_use
-        other.limits = []
+        other._bounds = []
         for limit in self.limits:
             sides = {"at_most": limit.upper, "at_least": limit.lower}
             sides |= {
@@ -395,13 +408,13 @@ class Plan:
                 if np.isfinite(bound)
             }
             use = limit.base if base is None else float(base[limit.indicator])
-            other.limits.append(
+            other._bounds.append(
                 replace(limit, base=use, upper=sides["at_most"], lower=sides["at_least"], stated=stated)
             )
         return other
 
     def __repr__(self) -> str:
-        return f"<Plan {self.name!r}: {self.objective.name}, {len(self.limits)} limits, {self.economy!r}>"
+        return f"<Plan {self.name!r}: {self.objective.name}, {len(self._bounds)} limits, {self.economy!r}>"
 
 
 def _uses_less_than_it_makes(A: sp.csr_array) -> bool:
