@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from .modelling.capital import Capital as Capital
     from .modelling.capital import Storage as Storage
     from .modelling.horizon import Horizon as Horizon
+    from .modelling.regions import regions_of as regions_of
     from .modelling.timeline import over_years as over_years
     from .modelling.trade import Trade as Trade
     from .modelling.trade import join_regions as join_regions
-    from .modelling.trade import regions_of as regions_of
     from .planning.combined import LeastChange as LeastChange
     from .planning.combined import Lexicographic as Lexicographic
     from .planning.combined import WeightedSum as WeightedSum
@@ -86,7 +86,7 @@ _HOME = {
     "over_years": "modelling.timeline",
     "Trade": "modelling.trade",
     "join_regions": "modelling.trade",
-    "regions_of": "modelling.trade",
+    "regions_of": "modelling.regions",
     "Economy": "data.economy",
     "Harmony": "planning.objectives",
     "Limit": "planning.limits",

@@ -176,7 +176,8 @@ def with_capacities(eco: Economy, listed: pd.Series | None) -> Economy:
 # ---- regions ---------------------------------------------------------------------------------------------------------
 def joined(scenario: Scenario, economy: Economy | None = None) -> Economy:
     """The regions of a scenario as one economy: those of a multi-regional table, or economies read one by one."""
-    from ..modelling.trade import join_regions, regions_of
+    from ..modelling.regions import regions_of
+    from ..modelling.trade import join_regions
 
     table = scenario.document.regions
     assert table is not None
