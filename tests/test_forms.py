@@ -391,8 +391,8 @@ def test_limits_of_an_economy_are_checked_and_stored(tmp_path: Path) -> None:
         eco.replace(limits={"labuor": (0.0, 1.0)})
     with pytest.raises(ProblemError, match="pair of numbers"):
         eco.replace(limits={"labour": 3.0})
-    with pytest.raises(ProblemError, match=r"activity: 'mining' is -1\.0, expected a number >= 0"):
-        eco.replace(activity=-1.0 * (eco.techniques == "mining"))
+    with pytest.raises(ProblemError, match=r"activity of 'mining' is -1\.0, and these forms know none below zero"):
+        collect(eco.replace(activity=-1.0 * (eco.techniques == "mining")))
     with pytest.raises(ProblemError, match="no base below zero"):
         collect(eco.replace(reference_use=pd.Series(-1.0, eco.indicators)))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ProblemError, suggest
-from .labels import aligned, as_index, fold, numbers, positions, require_least, show
+from .labels import aligned, as_index, fold, numbers, positions, show
 from .matrix import as_csr, as_frame
 from .sparse_table import Intensities, as_sparse_table
 
@@ -58,7 +58,6 @@ def check_frames(eco: Economy, put: Any) -> None:
 def check_series(eco: Economy, put: Any) -> None:
     """Activity, capacities, units and names, each in the order of its labels."""
     put("activity", pd.Series(aligned(eco.activity, eco.techniques, "activity"), eco.techniques, name="activity"))
-    require_least(eco.activity.to_numpy(), eco.techniques, "activity")
     if eco.capacities is None:
         bounds = np.full(eco.n_techniques, np.inf)
     else:
