@@ -5,6 +5,10 @@
 builds a plan over the years from one table of that many nonzeros (so the model has ``years`` times as many, and the
 entries that link the years), in a process of its own, and prints process times and resident memory. The plan has a rate
 limit on every technique, an emission budget over all years and labour in each year.
+
+Building and copying are timed alike: the least of three, each after as much memory was touched and given back. In a
+virtual machine the first use of a page the host has taken away costs ten times what copying it does, whoever uses it.
+Memory is that of the first build.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ import scipy.sparse as sp
 
 import kantor as kt
 from kantor.planning import plan as _plan  # noqa: F401 - imported here, so that no import is timed
+
+RUNS = 3
 
 
 def table(products: int, nonzeros: int, seed: int) -> kt.Economy:
@@ -54,10 +60,16 @@ def size(program: Any) -> int:
     return sum(part.data.nbytes + part.indices.nbytes + part.indptr.nbytes for part in parts)
 
 
+def touch(count: float) -> None:
+    """Use that many bytes and give them back to the system."""
+    np.ones(int(count / 8.0))
+
+
 def copying(program: Any) -> float:
     """Least process time of three copies of its matrices, seconds."""
     best = np.inf
-    for _ in range(3):
+    for _ in range(RUNS):
+        touch(size(program))
         began = time.process_time()
         for part in (program.output, program.input, program.resource_use):
             part.copy()
@@ -71,11 +83,15 @@ def build(products: int, nonzeros: int, years: int, seed: int) -> dict[str, floa
     horizon = kt.Horizon(years=years, first=2030, rise=0.2) if years > 1 else None
     labour = float(eco.use(eco.activity)["labour"])
     limits = {"labour": labour, "CO2": kt.Limit(at_most=4e9, over="total")} if years > 1 else {"labour": labour}
-    before, began = peak(), time.process_time()
-    plan = kt.Plan(eco, limits=limits, horizon=horizon)
-    program = plan.compile()
-    took, above = time.process_time() - began, peak() - before
-    bytes_of = size(program)
+    before, took = peak(), np.inf
+    program: Any = kt.Plan(eco, limits=limits, horizon=horizon).compile()
+    above, bytes_of = peak() - before, size(program)
+    for _ in range(RUNS):
+        program = None  # the memory of the last build is free for the next
+        touch(1.5 * bytes_of)
+        began = time.process_time()
+        program = kt.Plan(eco, limits=limits, horizon=horizon).compile()
+        took = min(took, time.process_time() - began)
     entries = program.output.nnz + program.input.nnz + program.resource_use.nnz
     once = copying(program)
     return {

@@ -391,10 +391,21 @@ def test_limits_of_an_economy_are_checked_and_stored(tmp_path: Path) -> None:
         eco.replace(limits={"labuor": (0.0, 1.0)})
     with pytest.raises(ProblemError, match="pair of numbers"):
         eco.replace(limits={"labour": 3.0})
-    with pytest.raises(ProblemError, match=r"activity: 'mining' is -1\.0, expected a number >= 0"):
-        eco.replace(activity=-1.0 * (eco.techniques == "mining"))
+    with pytest.raises(ProblemError, match=r"activity of 'mining' is -1\.0, and these forms know none below zero"):
+        collect(eco.replace(activity=-1.0 * (eco.techniques == "mining")))
     with pytest.raises(ProblemError, match="no base below zero"):
         collect(eco.replace(reference_use=pd.Series(-1.0, eco.indicators)))
+
+
+def test_the_example_of_recycling_closes_its_cycle() -> None:
+    result = kt.Plan(kt.read_economy(Path(__file__).parents[1] / "examples" / "recycling.txt")).solve(1e-9)
+    # of a tonne of cans 0.78 t of scrap come back, which make 0.78 / 1.05 t of aluminium
+    old = 0.78 / 1.05
+    emitted = (1.0 - old) * (1.6 + 15 * 0.4) + old * (0.1 + 0.75 * 0.4) + 0.5 * 0.4
+    assert result.objective == pytest.approx(400.0 / (100.0 * emitted), rel=1e-8)
+    assert result.activity["secondary smelting"] == pytest.approx(100.0 * result.objective * old, rel=1e-6)
+    assert result.activity["serving, cans thrown away"] == pytest.approx(0.0, abs=1e-6)
+    assert result.prices["scrap"] > 0.0
 
 
 def test_an_economy_written_by_people_is_a_scenario_by_itself(tmp_path: Path) -> None:

@@ -278,7 +278,7 @@ def test_a_number_that_does_not_apply_is_null(tmp_path: Path) -> None:
 
 def test_a_plan_proved_while_it_was_stopped_is_optimal() -> None:
     """What stopped the solver does not matter once both bounds are within the tolerance."""
-    from kantor.planning.result import label_solution
+    from kantor.planning.labelled import label_solution
     from kantor.solvers.dispatch import solve_program
 
     plan = Plan(economy(), limits={"HOURS": "90%"})

@@ -115,6 +115,18 @@ def test_autarky_and_trade(place: Path) -> None:
     assert together.lower_bound >= 1 - 1e-9, "what was observed is one of the plans"
 
 
+def test_imports_of_every_region_take_a_limit(place: Path) -> None:
+    text = WORLD + '[trade]\n[limits.hours]\nat_most = "100%"\n[limits.imports]\nindicator = "gross imports"\n'
+    made = plan(place, text + 'at_most = "80%"\nper = "region"\n')
+    regions = list(dict.fromkeys(made.economy.products.get_level_values(0)))
+    observed = made.economy.use(made.economy.activity)
+    bounds = {limit.name: (limit.indicator, limit.upper) for limit in made.limits}
+    for region in regions:
+        name = f"gross imports in {region}"
+        assert bounds[f"imports in {region}"] == (name, pytest.approx(0.8 * observed[name]))
+    assert kt.verify_plan(made.solve(1e-6).save(place / "plan")).ok
+
+
 def test_regions_from_several_economies(place: Path) -> None:
     text = (
         '[economy]\n[regions.economies]\nnorth = "small"\nsouth = "small"\n[trade]\nbalance = "balanced"\ndebt = 0.1\n'

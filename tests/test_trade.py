@@ -102,6 +102,23 @@ def test_balanced_trade_is_a_limit():
     assert bound.use["use"][list(limits)[:-1]].max() <= 1e-6 * total
 
 
+def test_gross_imports_count_what_comes_in_whatever_goes_out():
+    regions, shipments = kt.regions_of(mrio())
+    world = kt.join_regions(regions, kt.Trade(observed=shipments))
+    use = world.use(world.activity)
+    for name in regions:
+        came = shipments.xs(name, level="to").sum()
+        assert use[f"gross imports in {name}"] == pytest.approx(came, rel=1e-12)
+        assert use[f"net imports in {name}"] == pytest.approx(came - shipments.xs(name, level="from").sum(), abs=1e-9)
+    least = kt.Plan(world, "total", kt.MinimiseUse({f"gross imports in {name}": 1.0 for name in regions}))
+    limits = {f"gross imports in {name}": 0.5 * float(use[f"gross imports in {name}"]) for name in regions}
+    autarky = least.solve().objective
+    assert 0.0 <= autarky < sum(use[f"gross imports in {name}"] for name in regions)
+    halved = kt.Plan(world, "total", limits=limits | {"hours": float(use["hours"])}).solve(1e-6)
+    brought = halved.use["use"][list(limits)].to_numpy()
+    assert (brought <= 0.5 * use[list(limits)].to_numpy() * (1 + 1e-9)).all()
+
+
 def test_regions_over_years():
     regions, shipments = kt.regions_of(mrio())
     world = kt.join_regions(regions, kt.Trade(observed=shipments))

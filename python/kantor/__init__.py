@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from .modelling.capital import Capital as Capital
     from .modelling.capital import Storage as Storage
     from .modelling.horizon import Horizon as Horizon
+    from .modelling.regions import regions_of as regions_of
     from .modelling.timeline import over_years as over_years
     from .modelling.trade import Trade as Trade
     from .modelling.trade import join_regions as join_regions
-    from .modelling.trade import regions_of as regions_of
     from .planning.combined import LeastChange as LeastChange
     from .planning.combined import Lexicographic as Lexicographic
     from .planning.combined import WeightedSum as WeightedSum
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from .planning.objectives import NewHarmony as NewHarmony
     from .planning.objectives import PowerUtility as PowerUtility
     from .planning.plan import Plan as Plan
+    from .planning.sweep import sweep as sweep
     from .planning.user_utility import UserUtility as UserUtility
     from .planning.verify import verify_plan as verify_plan
     from .solvers.leontief import solve_leontief as solve_leontief
@@ -98,7 +99,7 @@ _HOME = {
     "over_years": "modelling.timeline",
     "Trade": "modelling.trade",
     "join_regions": "modelling.trade",
-    "regions_of": "modelling.trade",
+    "regions_of": "modelling.regions",
     "Economy": "data.economy",
     "Harmony": "planning.objectives",
     "Limit": "planning.limits",
@@ -150,6 +151,7 @@ _HOME = {
     "write_lp": "data.model_files",
     "write_mps": "data.model_files",
     "structural_paths": "analysis.paths",
+    "sweep": "planning.sweep",
     "values": "solvers.leontief",
     "verify_lp": "solvers.verify",
     "verify_plan": "planning.verify",

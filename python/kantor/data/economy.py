@@ -12,37 +12,12 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError, suggest
-from .labels import aligned, as_index, fold, numbers, positions, require_least, resolve, resolve_keys, show
-from .matrix import as_csr, as_frame, is_identity
-from .sparse_table import Intensities, SparseTable, as_sparse_table
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file an economy was read from: its path and the SHA-256 of its bytes."""
-
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Expansion:
-    """How an expanded economy came from its sectors (kantor.data.generators.expand).
-
-    parent: sector number of each product, int32 (N,); share: the product's share of its sector's output, summing to 1
-    over each sector (N,); unit_scale: units of the product per unit of the sector's value (N,) or None for 1;
-    sectors: labels of the sectors; seed, cover, kmax, sigma_units, jitter: the arguments.
-    """
-
-    parent: np.ndarray
-    share: np.ndarray
-    unit_scale: np.ndarray | None
-    sectors: pd.Index
-    seed: int
-    cover: float
-    kmax: int
-    sigma_units: float
-    jitter: float = 0.0
+from .economy_checks import check_frames, check_series, check_technologies
+from .labels import aligned, as_index, resolve, resolve_keys, show
+from .matrix import as_csr, is_identity
+from .origin import Expansion as Expansion
+from .origin import Source as Source
+from .sparse_table import Intensities, SparseTable
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -135,77 +110,11 @@ class Economy:
             )
         put("output_coefficients", output)
         put("input_coefficients", as_csr(self.input_coefficients, products, techniques, "input coefficients"))
-        self._check_technologies(put)
-        self._check_frames(put)
-        self._check_series(put)
+        check_technologies(self, put)
+        check_frames(self, put)
+        check_series(self, put)
         put("sources", list(self.sources))
         put("notes", list(self.notes))
-
-    def _check_technologies(self, put: Any) -> None:
-        tables = {}
-        for name, table in self.technologies.items():
-            active = name == self.technology
-            tables[name] = (
-                self.input_coefficients
-                if active
-                else as_csr(table, self.products, self.techniques, f"technology {name!r}")
-            )
-        if self.technology is not None and self.technology not in tables:
-            tables[self.technology] = self.input_coefficients
-        put("technologies", tables)
-
-    def _check_frames(self, put: Any) -> None:
-        put("intensities", as_sparse_table(Intensities.kept(self), self.techniques, "intensities"))
-        put("final_demand", as_frame(self.final_demand, self.products, None, "final demand"))
-        units = self.indicator_units
-        if units is None:
-            units = pd.Series("", index=self.indicators, dtype=object)
-        elif not units.index.equals(self.indicators):
-            at = positions(as_index(units.index, "indicator_units"), self.indicators, "indicator_units", "indicators")
-            units = pd.Series(units.to_numpy()[np.argsort(at)], index=self.indicators)
-        put("indicator_units", units)
-        for alias, indicator in self.aliases.items():
-            if indicator not in self.indicators:
-                raise ProblemError(
-                    f"alias {alias!r} stands for {indicator!r}, which is no indicator"
-                    + suggest(indicator, self.indicators)
-                )
-        if self.reference_use is not None:
-            names = self.indicators
-            put("reference_use", pd.Series(aligned(self.reference_use, names, "reference use", "indicators"), names))
-        put("aliases", {fold(alias): indicator for alias, indicator in self.aliases.items()})
-        if not isinstance(self.limits, Mapping):
-            raise ProblemError(f"limits: got {type(self.limits).__name__}, expected a mapping of indicators to pairs")
-        put("limits", {name: _sides(name, sides) for name, sides in self.by_indicator(self.limits).items()})
-
-    def _check_series(self, put: Any) -> None:
-        put(
-            "activity", pd.Series(aligned(self.activity, self.techniques, "activity"), self.techniques, name="activity")
-        )
-        require_least(self.activity.to_numpy(), self.techniques, "activity")
-        if self.capacities is None:
-            bounds = np.full(self.n_techniques, np.inf)
-        else:
-            bounds = numbers(self.capacities, "capacities").copy()
-            if isinstance(self.capacities, pd.Series) and not self.capacities.index.equals(self.techniques):
-                at = positions(
-                    as_index(self.capacities.index, "capacities"), self.techniques, "capacities", "techniques"
-                )
-                bounds = bounds[np.argsort(at)]
-            if bounds.shape != (self.n_techniques,):
-                raise ProblemError(f"capacities: shape {bounds.shape}, expected ({self.n_techniques},)")
-        bad = np.flatnonzero(~(bounds >= 0))
-        if bad.size:
-            j = int(bad[0])
-            raise ProblemError(
-                f"capacities: {show(self.techniques[j])!r} is {float(bounds[j])!r}, expected >= 0 or inf"
-            )
-        put("capacities", pd.Series(bounds, self.techniques, name="capacity"))
-        for name in ("unit", "product_names"):
-            value = getattr(self, name)
-            if isinstance(value, pd.Series) and not value.index.equals(self.products):
-                at = positions(as_index(value.index, name), self.products, name, "products")
-                put(name, pd.Series(value.to_numpy()[np.argsort(at)], index=self.products, name=value.name))
 
     # ---- sizes and usual letters -----------------------------------------------------------------------------------
     @property
@@ -434,20 +343,6 @@ class Economy:
         from .describe import describe
 
         return describe(self)
-
-
-def _sides(name: str, sides: Any) -> tuple[float, float]:
-    """The least and the most of an indicator that an economy has, checked."""
-    try:
-        least, most = sides
-        if any(isinstance(side, bool | str) for side in (least, most)):
-            raise TypeError
-        least, most = float(least), float(most)
-    except (TypeError, ValueError):
-        raise ProblemError(f"limits: {name!r} is {sides!r}, expected a pair of numbers (least, most)") from None
-    if not least <= most or least == np.inf or most == -np.inf:
-        raise ProblemError(f"limits: {name!r} is ({least!r}, {most!r}), expected least <= most")
-    return least, most
 
 
 # Set here, so that the dataclass sees a field without a default.

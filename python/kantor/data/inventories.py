@@ -13,14 +13,14 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..errors import OptionError, ProblemError, suggest
+from ..errors import OptionError, suggest
 from .economy import Economy
+from .inventory_tables import KEY, WARMING, exchanges_of, processes_of, refuse_rows
 from .labels import show_some
 from .sparse_table import SparseTable
 from .tables import TableReader
@@ -32,19 +32,7 @@ ORIGIN = (
 )
 LINKS = ("product", "activity")
 BYPRODUCTS = ("make", "drop")
-TYPES = ("technosphere", "biosphere", "production")
-# Global warming over 100 years, kg CO2e per kg: IPCC, Sixth Assessment Report, Working Group I, table 7.15.
-WARMING = {
-    "Carbon dioxide, fossil": 1.0,
-    "Carbon dioxide, from soil or biomass stock": 1.0,
-    "Methane, fossil": 29.8,
-    "Methane, non-fossil": 27.0,
-    "Methane, from soil or biomass stock": 27.0,
-    "Dinitrogen monoxide": 273.0,
-    "Sulfur hexafluoride": 25200.0,
-}
 GHG = "GHG"
-_KEY = ["name", "product", "location"]
 # A technique that keeps less than this of a unit of its own product only passes it on (a market): linked by product it
 # would be a circle that delivers nothing.
 _LEAST_GAIN = 1e-9
@@ -128,8 +116,8 @@ def from_inventory(
         raise OptionError(f"link: {link!r} is unknown" + suggest(link, LINKS))
     if byproducts not in BYPRODUCTS:
         raise OptionError(f"byproducts: {byproducts!r} is unknown" + suggest(byproducts, BYPRODUCTS))
-    own = _processes(activities)
-    flows = _exchanges(exchanges, own)
+    own = processes_of(activities)
+    flows = exchanges_of(exchanges, own)
     own = own.assign(capture=_captures(flows, len(own)))
     goods = _goods(own, link)
     technosphere = _linked(flows[flows["type"] == "technosphere"], own, goods, link)
@@ -167,51 +155,6 @@ def from_inventory(
     )
 
 
-def _processes(activities: pd.DataFrame) -> pd.DataFrame:
-    """The different processes in order, with the size and sign of what they make."""
-    _require(activities, ["activity", *_KEY, "unit", "production"], "activities")
-    own = _texts(activities, [*_KEY, "unit"]).drop_duplicates(_KEY).reset_index(drop=True)
-    own = own.assign(production=own["production"].astype(np.float64).fillna(1.0))
-    bad = ~np.isfinite(own["production"]) | (own["production"] == 0)
-    if bad.any():
-        first = own[bad].iloc[0]
-        raise ProblemError(
-            f"activities: process {first['name']!r} makes {float(first['production'])!r} of {first['product']!r}; a "
-            "process "
-            "without output is no technique, give its production amount"
-        )
-    return own.assign(size=own["production"].abs(), treats=own["production"] < 0)
-
-
-def _exchanges(exchanges: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
-    """The exchanges of the different processes, per unit of product."""
-    _require(exchanges, ["activity", "type", *_KEY, "unit", "amount"], "exchanges")
-    column = pd.Series(own.index, own["activity"].to_numpy())
-    mine = _texts(exchanges[exchanges["activity"].isin(column.index)], ["type", *_KEY, "unit"])
-    # a purchase that names no product is of what its name says
-    mine["product"] = mine["product"].where(mine["product"] != "", mine["name"])
-    amount = mine["amount"].to_numpy(np.float64, na_value=np.nan)
-    if not np.isfinite(amount).all():
-        at = int(np.flatnonzero(~np.isfinite(amount))[0])
-        row = mine.iloc[at]
-        holder = own["name"][column[row["activity"]]]
-        raise ProblemError(
-            f"exchanges: {row['name']!r} in process {holder!r} is {float(amount[at])!r}, expected a finite number"
-        )
-    _refuse_rows(mine, ~mine["type"].isin(TYPES), "type", f"expected {', '.join(TYPES)}")
-    warms = (mine["type"] == "biosphere") & mine["name"].isin(WARMING)
-    _refuse_rows(mine, warms & (mine["unit"] != "kilogram"), "unit", "expected kilogram of what warms")
-    mine["column"] = column[mine["activity"]].to_numpy()
-    mine["amount"] = amount / own["size"].to_numpy()[mine["column"]]
-    return mine[mine["amount"] != 0]
-
-
-def _refuse_rows(flows: pd.DataFrame, wrong: Any, field: str, expected: str) -> None:
-    if np.any(wrong):
-        row = flows[np.asarray(wrong)].iloc[0]
-        raise ProblemError(f"exchanges: {row['name']!r} ({row['type']}) has {field} {row[field]!r}, {expected}")
-
-
 def _goods(own: pd.DataFrame, link: str) -> pd.DataFrame:
     """What the processes make, one row a good, with label and unit; sets ``own["good"]``."""
     names = _technique_labels(own)
@@ -235,10 +178,10 @@ def _codes(table: pd.DataFrame, by: list[str]) -> tuple[np.ndarray, np.ndarray]:
 def _linked(flows: pd.DataFrame, own: pd.DataFrame, goods: pd.DataFrame, link: str) -> pd.DataFrame:
     """Inputs with the good they are of (-1: from outside) and how much is used of it; a treatment is used by what is
     handed in, a negative amount."""
-    process = _lookup(own, _KEY)
-    at = np.array([process.get(key, -1) for key in flows[_KEY].itertuples(index=False, name=None)], dtype=np.int64)
+    process = _lookup(own, KEY)
+    at = np.array([process.get(key, -1) for key in flows[KEY].itertuples(index=False, name=None)], dtype=np.int64)
     made_in = own["unit"].to_numpy(object)[at]
-    _refuse_rows(flows, (at >= 0) & (flows["unit"].to_numpy(object) != made_in), "unit",
+    refuse_rows(flows, (at >= 0) & (flows["unit"].to_numpy(object) != made_in), "unit",
                  "but the process that delivers it counts in another; convert the amount")  # fmt: skip
     good = np.where(at >= 0, own["good"].to_numpy()[at], -1)
     if link == "product":
@@ -409,14 +352,3 @@ def _notes(
             f"{len(treats)} processes take their product in and make its treatment: {show_some(treats['product'], 3)}"
         )
     return notes
-
-
-def _texts(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """A copy whose columns of words are plain texts, empty where the source has none."""
-    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), "") for name in columns})
-
-
-def _require(table: pd.DataFrame, columns: list[str], what: str) -> None:
-    lacking = [column for column in columns if column not in table.columns]
-    if lacking:
-        raise ProblemError(f"{what}: there is no column {lacking[0]!r}" + suggest(lacking[0], table.columns))

@@ -148,15 +148,6 @@ def require_finite(vector: np.ndarray, index: pd.Index, what: str) -> None:
         raise ProblemError(f"{what}: {show(index[i])!r} is " + unusable(float(vector[i]), bad.size))
 
 
-def require_least(vector: np.ndarray, index: pd.Index, what: str) -> None:
-    """Raise ProblemError naming the label of the first entry below zero."""
-    bad = np.flatnonzero(vector < 0)
-    if bad.size:
-        i = int(bad[0])
-        more = f" ({bad.size} such entries)" if bad.size > 1 else ""
-        raise ProblemError(f"{what}: {show(index[i])!r} is {float(vector[i])!r}, expected a number >= 0{more}")
-
-
 def within_reach(values: np.ndarray) -> bool:
     """Whether all numbers are finite and at most LARGEST in size, without a temporary array."""
     return not values.size or bool(values.min() >= -LARGEST and values.max() <= LARGEST)

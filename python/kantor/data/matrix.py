@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError
-from .labels import as_index, numbers, out_of_reach, positions, require_finite, show, unusable, within_reach
+from .labels import LARGEST, as_index, numbers, out_of_reach, positions, require_finite, show, unusable, within_reach
 
 
 def as_csr(table: Any, rows: pd.Index, columns: pd.Index, what: str) -> sp.csr_array:
@@ -20,9 +20,8 @@ def as_csr(table: Any, rows: pd.Index, columns: pd.Index, what: str) -> sp.csr_a
     """
     if isinstance(table, pd.DataFrame):
         table = _ordered(table, rows, columns, what)
-    if sp.issparse(table):
-        matrix: Any = sp.csr_array(table, dtype=np.float64)  # type: ignore[call-overload]
-    else:
+    matrix: Any = _plain(table)
+    if matrix is None:
         dense = numbers(table, what)
         if dense.ndim != 2:
             raise ProblemError(
@@ -34,11 +33,31 @@ def as_csr(table: Any, rows: pd.Index, columns: pd.Index, what: str) -> sp.csr_a
     if not matrix.has_canonical_format:
         matrix = matrix.copy()  # the caller's arrays stay as they are
         matrix.sum_duplicates()
-    require_finite_entries(matrix, rows, columns, what)
-    if matrix.nnz and np.count_nonzero(matrix.data) < matrix.nnz:
+    least = matrix.data.min() if matrix.nnz else 1.0
+    if not 0.0 < least <= matrix.data.max(initial=0.0) <= LARGEST:  # the usual case, seen in two passes
+        require_finite_entries(matrix, rows, columns, what)
+    if not least > 0.0 and np.count_nonzero(matrix.data) < matrix.nnz:
         matrix = matrix.copy()
         matrix.eliminate_zeros()
     return matrix
+
+
+def _plain(table: Any) -> Any:
+    """A sparse table as float64 CSR with 32-bit indices where they suffice, itself if it is that; None if not sparse.
+
+    Every kernel wants such indices; converted here once, they are not converted each time.
+    """
+    if not sp.issparse(table):
+        return None
+    plain = isinstance(table, sp.csr_array) and table.dtype == np.float64
+    matrix: Any = table if plain else sp.csr_array(table, dtype=np.float64)  # type: ignore[call-overload]
+    if matrix.indices.dtype == np.int32 or max(matrix.nnz, *matrix.shape) > np.iinfo(np.int32).max:
+        return matrix
+    arrays = matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+    small = sp.csr_array(arrays, shape=matrix.shape)
+    if "_has_canonical_format" in vars(matrix):
+        small.has_canonical_format = matrix.has_canonical_format
+    return small
 
 
 def require_finite_entries(matrix: sp.csr_array, rows: pd.Index, columns: pd.Index, what: str) -> None:

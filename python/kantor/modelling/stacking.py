@@ -48,9 +48,10 @@ def stacked_labels(blocks: Sequence[Block], names: Sequence[Any]) -> pd.MultiInd
                 by_block.append(np.full(count, of_prefix[block.prefix[level]]))
             else:
                 by_block.append(np.broadcast_to(place[id(labels)], (count,)))
-        used, compact = np.unique(np.concatenate(by_block) if by_block else np.zeros(0, int), return_inverse=True)
+        code = np.concatenate(by_block) if by_block else np.zeros(0, int)
+        used = np.bincount(code, minlength=len(level_values)) > 0
         levels.append(level_values[used].infer_objects())
-        codes.append(compact)
+        codes.append((np.cumsum(used) - 1)[code])
     return pd.MultiIndex(levels=levels, codes=cast(Any, codes), names=list(names))
 
 
@@ -83,6 +84,20 @@ def stacked_matrix(parts: Sequence[Placed], shape: tuple[int, int]) -> sp.csr_ar
         data[where] = matrix.data
         free[rows] += length
     together: sp.csr_array = sp.csr_array((data, indices, pointer.astype(kind)), shape=shape)
-    if not together.has_canonical_format:
+    if _side_by_side(blocks):
+        together.has_canonical_format = True
+    elif not together.has_canonical_format:
         together.sum_duplicates()
     return together
+
+
+def _side_by_side(blocks: Sequence[Placed]) -> bool:
+    """Whether the blocks, sorted by their first columns, are canonical and no two share a place."""
+    ends: list[tuple[int, int, int]] = []  # rows from, rows to, columns to
+    for row, column, matrix in blocks:
+        below = row + matrix.shape[0]
+        if not matrix.has_canonical_format or any(r < below and row < to and column < end for r, to, end in ends):
+            return False
+        ends = [one for one in ends if one[2] > column]
+        ends.append((row, below, column + matrix.shape[1]))
+    return True

@@ -25,6 +25,7 @@ from .columns import Columns
 from .stacking import Block, stacked_labels
 
 NET_IMPORTS = "net imports"
+GROSS_IMPORTS = "gross imports"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,9 @@ class Trade:
     home_share : least share of what a region has of a product, made or brought in, that it makes itself, in [0, 1]: a
         number for all regions, or region -> number or Series over products; regions and products left out have none
 
-    Every economy joined gets the indicator "net imports in REGION", in units of ``prices``: a limit of zero on it asks
-    for balanced trade, any other number is a debt or surplus limit.
+    Every economy joined gets the indicators "net imports in REGION" and "gross imports in REGION", in units of
+    ``prices``: a limit of zero on the first asks for balanced trade, any other number is a debt or surplus limit; the
+    second counts what comes in, whatever goes out.
     """
 
     goods: Any = "all"
@@ -102,7 +104,7 @@ class _World:
         self.share = self._home_shares(trade)
         blocks = [Block((region,), first.products) for region in regions]
         blocks += [
-            Block((region,), [f"home share of {show(first.products[i])}" for i in np.flatnonzero(share > 0.0)])
+            Block((region,), [f"home share of {show(first.products[i])}" for i in np.flatnonzero(share > 0.0).tolist()])
             for region, share in zip(regions, self.share, strict=True)
         ]
         self.products = stacked_labels(blocks, ["region", "product"])
@@ -111,7 +113,7 @@ class _World:
         """Production of every region, then the shipments."""
         base = list(self.first.indicators)
         count = len(self.regions)
-        extra = count if self.trade is not None else 0
+        extra = 2 * count if self.trade is not None else 0
         columns = Columns(len(self.products), len(base) * (1 + count) + extra)
         for region, eco in self.regions.items():
             row, use = self.at[region] * self.n, eco.intensity_matrix
@@ -153,7 +155,11 @@ class _World:
                 prefix=(target,),
                 output=[(self.at[target] * self.n, one)],
                 input=[(self.at[source] * self.n, needs), self._brought_in(target, one)],
-                use=[(balance + self.at[target], worth), (balance + self.at[source], -worth)],
+                use=[
+                    (balance + self.at[target], worth),
+                    (balance + self.at[source], -worth),
+                    (balance + len(self.regions) + self.at[target], worth),
+                ],
                 capacity=self._limit(trade, source, target)[at],
                 activity=flow[at],
             )
@@ -278,8 +284,8 @@ class _World:
         units = [str(u) for u in first.indicator_units] if first.indicator_units is not None else [""] * len(base)
         units = units * (1 + len(regions))
         if self.trade is not None:
-            indicators += [f"{NET_IMPORTS} in {region}" for region in regions]
-            units += [first.unit if isinstance(first.unit, str) else ""] * len(regions)
+            indicators += [f"{what} in {region}" for what in (NET_IMPORTS, GROSS_IMPORTS) for region in regions]
+            units += [first.unit if isinstance(first.unit, str) else ""] * (2 * len(regions))
         aliases = dict(first.aliases)
         aliases |= {f"{a} in {r}": f"{name} in {r}" for a, name in first.aliases.items() for r in regions}
         return Economy(
@@ -335,67 +341,3 @@ def _check_units(first: Economy, other: Economy, name: str, region: str) -> None
                     "convert one "
                     "of the tables"
                 )
-
-
-def regions_of(eco: Economy) -> tuple[dict[str, Economy], pd.Series]:
-    """The regions of a multi-regional table as economies of their own, and the trade between them.
-
-    The technique of a sector in region r needs product i wherever it comes from,
-    ``A_r[i, j] = sum_k A[(k, i), (r, j)]``, and final demand of r for i is that for i of all origins. What was
-    delivered from k to r, to its industries and its final demand, is the observed shipment. A sector that made nothing
-    has no technique to go by, and coefficients of zero would make its product from nothing: its capacity is zero.
-
-    Returns (region -> Economy, Series of shipments by (from, to, product)), for :func:`join_regions` with
-    ``Trade(observed=...)``.
-    """
-    if not isinstance(eco.products, pd.MultiIndex) or eco.products.nlevels != 2 or not eco.is_square:
-        raise ProblemError(f"{eco.name!r}: expected a square table with products (region, sector)")
-    categories = eco.final_demand.columns
-    if not isinstance(categories, pd.MultiIndex):
-        raise ProblemError(f"{eco.name!r}: final demand does not say which region demands; expected (region, category)")
-    if eco.limits:
-        raise ProblemError(
-            f"{eco.name!r}: has limits of its own on {show(next(iter(eco.limits)))!r}, which belong to no region; "
-            "take them out (eco.replace(limits={})) and state them in the plan, by region"
-        )
-    regions = list(dict.fromkeys(eco.products.get_level_values(0)))
-    sectors = list(dict.fromkeys(eco.products.get_level_values(1)))
-    G, n = len(regions), len(sectors)
-    if not eco.products.equals(pd.MultiIndex.from_product([regions, sectors])):
-        raise ProblemError(f"{eco.name!r}: not every region has the same sectors in the same order")
-    A, x = sp.csc_array(eco.input_coefficients), eco.activity.to_numpy()
-    use = sp.csc_array(eco.intensity_matrix)
-    assert eco.capacities is not None  # the economy fills them in
-    empty = (x <= 0) & (np.diff(A.indptr) == 0)
-    largest = np.where(empty, 0.0, eco.capacities.to_numpy())
-    fold = sp.csr_array(sp.kron(np.ones((1, G)), sp.eye_array(n)))
-    economies: dict[str, Economy] = {}
-    flows: dict[tuple[str, str, Any], float] = {}
-    for r, region in enumerate(regions):
-        own = slice(r * n, (r + 1) * n)
-        columns = sp.csc_array(A[:, own])
-        mine = [label for label in categories if label[0] == region]
-        demanded = eco.final_demand[mine].to_numpy()
-        economies[region] = Economy(
-            name=f"{eco.name}, {region}",
-            products=(labels := pd.Index(sectors, name="product")),
-            techniques=labels,
-            output_coefficients=sp.eye_array(n, format="csr"),
-            input_coefficients=fold @ columns,
-            intensities=SparseTable(eco.indicators, labels, sp.csr_array(use[:, own])),
-            final_demand=pd.DataFrame(fold @ demanded, labels, [show(label[1:]) for label in mine]),
-            activity=pd.Series(x[own], labels),
-            capacities=pd.Series(largest[own], labels),
-            unit=eco.unit if isinstance(eco.unit, str) else pd.Series(eco.unit.to_numpy()[own], labels),
-            indicator_units=eco.indicator_units,
-            aliases=dict(eco.aliases),
-            year=eco.year,
-            licence=eco.licence,
-            sources=eco.sources,
-        )
-        delivered = (columns @ x[own] + demanded.sum(axis=1)).reshape(G, n)
-        for k, source in enumerate(regions):
-            if k != r:
-                flows |= {(source, region, i): delivered[k, j] for j, i in enumerate(sectors) if delivered[k, j] > 0}
-    index = pd.MultiIndex.from_tuples(list(flows), names=["from", "to", "product"])
-    return economies, pd.Series(list(flows.values()), index, name="shipments", dtype=np.float64)

@@ -22,7 +22,8 @@ from ..errors import OptionError, ProblemError
 from ..modelling.extension import Extension
 from ..solvers.problem import FloatArray
 from .limits import Bound, Limit, unit_of
-from .objectives import CompiledObjective, Maximise, MaxScale, MinimiseUse, Objective, Utility, product_weights
+from .objectives import CompiledObjective, Maximise, MaxScale, MinimiseUse, Objective, Utility
+from .weights import product_weights
 
 PENALTIES = "penalties"
 FULFILMENT = "fulfilment"

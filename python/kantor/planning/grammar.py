@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
+from typing import Any
 
 import pydantic
 
@@ -186,12 +186,8 @@ class Document(_Table):
         return self.several_years or self.objective.each is not None
 
 
-def parse_document(text: str, path: Path) -> Document:
-    """The checked document in ``text``; ``path`` is for messages. Raises ProblemError for whatever it may not hold."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProblemError(f"{path}: {error}") from error
+def check_document(raw: dict[str, Any], path: Path) -> Document:
+    """The checked document of TOML tables; ``path`` is for messages. ProblemError for whatever it may not hold."""
     try:
         document = Document.model_validate(raw)
     except pydantic.ValidationError as error:

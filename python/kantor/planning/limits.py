@@ -95,6 +95,12 @@ def resolve_limits(
     return [_resolve(str(name), value, economy, base, no_base) for name, value in (limits or {}).items()]
 
 
+def is_relative(value: Bound | Limit) -> bool:
+    """Whether a bound is written in percent of the base."""
+    sides = (value.at_most, value.at_least) if isinstance(value, Limit) else (value,)
+    return any(isinstance(side, str) and "%" in side for side in sides)
+
+
 def with_own_limits(economy: Economy, limits: Mapping[str, Bound | Limit] | None) -> dict[str, Bound | Limit]:
     """The limits of a plan and those of its economy on indicators that none of them speaks of.
 

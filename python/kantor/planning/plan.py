@@ -17,23 +17,23 @@ import scipy.sparse as sp
 from ..backends.world import now
 from ..data.base import only_inputs
 from ..data.economy import Economy
-from ..data.labels import show, show_some
+from ..data.labels import show_some
 from ..errors import OptionError, ProblemError
 from ..modelling.horizon import Horizon
 from ..solvers.checkpoint import checkpoints
 from ..solvers.dispatch import solve_program
 from ..solvers.productive import check_productive
 from ..solvers.program import PlanningProgram
-from ..solvers.program_solution import ProgramSolution
-from ..solvers.rigour import gamma
 from ..solvers.solution import Status
 from ..solvers.vertex import at_vertex
 from .by_region import divide_plan
 from .combined import Held, Lexicographic, is_plain, restate_plan
+from .given import capacities_of, leaves_a_rest, start_of, uses_less_than_it_makes
 from .in_order import solve_in_order
-from .limits import Bound, Limit, ResolvedLimit, resolve_limits, with_own_limits
-from .objectives import CompiledObjective, MaxScale, Objective, positions
-from .result import PlanResult, label_solution
+from .labelled import label_solution
+from .limits import Bound, Limit, ResolvedLimit, is_relative, resolve_limits, with_own_limits
+from .objectives import CompiledObjective, MaxScale, Objective
+from .result import PlanResult
 from .vertex import label_vertex
 from .wording import about_negative_targets, entry_in_labels, in_labels
 from .years import enlarged, year_by_year
@@ -124,16 +124,18 @@ class Plan:
                 f"the targets {targets!r} belong to technology {technology!r}, so the plan uses that table instead of "
                 f"{changed.technology!r}"
             )
-        self.capacities = _capacities(capacities, self.economy)
+        self.capacities = capacities_of(capacities, self.economy)
         self.stated_limits = dict(limits or {})
         self.compiled: CompiledObjective = self.objective.compile(self.economy, self.targets.to_numpy())
         if self.economy.is_square and not self._surely_productive():
             check_productive(self.economy.input_coefficients, labels=self.economy.products)
         elif not single.is_square:
             inputs = only_inputs(single)
-            if inputs is not None and not _uses_less_than_it_makes(inputs):
+            if inputs is not None and not uses_less_than_it_makes(inputs):
                 check_productive(inputs, labels=single.products)
-        self.limits: list[ResolvedLimit] = resolve_limits(limits, self.economy, self.base_use, self._no_base)
+        # The base plan of a large table takes longer than all else here, and absolute limits do without.
+        base = self.base_use if any(map(is_relative, (limits or {}).values())) else None
+        self._bounds = resolve_limits(limits, self.economy, base, self._no_base)
         self._note_targets()
         # Set by kantor.planning.scenario: where the plan comes from, so that a plan folder can say so.
         self.scenario: Any = None
@@ -150,6 +152,14 @@ class Plan:
                 "makes it "
                 "(without inputs and with a capacity, for what comes from outside), or take it out of the targets"
             )
+
+    @cached_property
+    def limits(self) -> list[ResolvedLimit]:
+        """The limits in numbers, each with the base plan's use of its indicator."""
+        base = self.base_use
+        if base is None:
+            return self._bounds
+        return [replace(limit, base=float(base[limit.indicator])) for limit in self._bounds]
 
     @cached_property
     def base_activity(self) -> pd.Series | None:
@@ -169,8 +179,11 @@ class Plan:
 
     def _surely_productive(self) -> bool:
         """Whether a glance shows that a square economy is productive: cheap columns, or a base plan that proves it."""
-        A, base = self.economy.input_coefficients, self.base_activity
-        return _uses_less_than_it_makes(A) or (base is not None and _leaves_a_rest(A, base.to_numpy()))
+        A = self.economy.input_coefficients
+        if uses_less_than_it_makes(A):
+            return True
+        base = self.base_activity
+        return base is not None and leaves_a_rest(A, base.to_numpy())
 
     # ---- to arrays -------------------------------------------------------------------------------------------
     def compile(self) -> PlanningProgram:
@@ -199,8 +212,8 @@ class Plan:
             input=inputs,
             targets=self.compiled.targets,
             resource_use=use,
-            resource_upper=np.array([limit.upper for limit in self.limits], dtype=np.float64),
-            resource_lower=np.array([limit.lower for limit in self.limits], dtype=np.float64),
+            resource_upper=np.array([limit.upper for limit in self._bounds], dtype=np.float64),
+            resource_lower=np.array([limit.lower for limit in self._bounds], dtype=np.float64),
             capacity=capacity,
             cost=cost,
             terms=self.compiled.terms,
@@ -220,7 +233,7 @@ class Plan:
         return np.flatnonzero(self.compiled.supply > 0)
 
     def _resource_use(self) -> sp.csr_array:
-        return self.economy.use_of([limit.indicator for limit in self.limits])
+        return self.economy.use_of([limit.indicator for limit in self._bounds])
 
     # ---- solving ---------------------------------------------------------------------------------------------
     def solve(
@@ -285,7 +298,7 @@ class Plan:
         }
         if vertex and self.compiled.kind == "utility":
             raise OptionError("vertex: a utility has no vertex, its optimum lies where prices equal marginal utilities")
-        start = None if warm_start is None else self._start(warm_start)
+        start = None if warm_start is None else start_of(self, warm_start)
         solution = solve_program(program, warm_start=start, on_progress=on_progress, **options)
         corner = None
         if vertex:
@@ -306,29 +319,6 @@ class Plan:
             "solve": dict(result.info.seconds),
         }
         return result
-
-    def _start(self, earlier: PlanResult) -> ProgramSolution:
-        """Activity, prices and rents of an earlier result, in this plan's order; limits are matched by name."""
-        activity = np.zeros(len(self.economy.techniques) + self.supplied.size)
-        activity[positions(earlier.activity.index, self.economy.techniques, "warm_start")] = earlier.activity.to_numpy()
-        prices = np.zeros(len(self.economy.products))
-        prices[positions(earlier.prices.index, self.economy.products, "warm_start")] = earlier.prices.to_numpy()
-        names = [limit.name for limit in self.limits]
-        rents, floors = (given.reindex(names, fill_value=0.0) for given in (earlier.rents, earlier.floor_rents))
-        return ProgramSolution(
-            status=earlier.status,
-            objective=earlier.objective,
-            lower_bound=earlier.lower_bound,
-            upper_bound=earlier.upper_bound,
-            gap=earlier.gap,
-            activity=activity,
-            scale=np.nan,
-            consumption=earlier.consumption.to_numpy(),
-            prices=prices,
-            rents=rents.to_numpy(),
-            floor_rents=floors.to_numpy(),
-            capacity_rents=np.zeros(len(activity)),
-        )
 
     def write_mps(self, path: str | Path) -> ModelNames:
         """Write the exact model as an MPS file (``.mps``, ``.mps.gz``), with the plan's labels as names.
@@ -381,13 +371,13 @@ class Plan:
     def with_changed(self, targets: pd.Series, capacities: pd.Series, bounds: Mapping[tuple[str, str], float]) -> Plan:
         """A copy with these targets and capacities in full, and other bounds by ("at most" or "at least", limit)."""
         other = copy.copy(self)
-        for cached in ("base_activity", "base_use"):
+        for cached in ("base_activity", "base_use", "limits"):
             other.__dict__.pop(cached, None)
         other.targets, other.capacities, other.scenario = targets, capacities, None
         other.notes = list(self.notes)
         other.compiled = self.objective.compile(self.economy, targets.to_numpy())
         base = other.base_use
-        other.limits = []
+        other._bounds = []
         for limit in self.limits:
             sides = {"at_most": limit.upper, "at_least": limit.lower}
             sides |= {
@@ -401,48 +391,10 @@ class Plan:
                 if np.isfinite(bound)
             }
             use = limit.base if base is None else float(base[limit.indicator])
-            other.limits.append(
+            other._bounds.append(
                 replace(limit, base=use, upper=sides["at_most"], lower=sides["at_least"], stated=stated)
             )
         return other
 
     def __repr__(self) -> str:
-        return f"<Plan {self.name!r}: {self.objective.name}, {len(self.limits)} limits, {self.economy!r}>"
-
-
-def _uses_less_than_it_makes(A: sp.csr_array) -> bool:
-    """Whether every column of |A| sums to less than 1, as in tables in money: then the economy is productive."""
-    return bool((_magnitudes(A).T @ np.ones(A.shape[0]) < 1.0).all())
-
-
-def _leaves_a_rest(A: sp.csr_array, x: np.ndarray) -> bool:
-    """Whether x > 0 and x > |A| x beyond all rounding: then |A| has a spectral radius below 1 (Collatz, Wielandt)."""
-    if not (x > 0.0).all():
-        return False
-    used = _magnitudes(A) @ x
-    return bool((x - used > gamma(np.diff(A.indptr) + 3) * (x + used)).all())
-
-
-def _magnitudes(A: sp.csr_array) -> sp.csr_array:
-    return abs(A) if A.nnz and A.data.min() < 0.0 else A
-
-
-def _capacities(capacities: Any, economy: Economy) -> pd.Series:
-    """The economy's capacities with those of the plan in their place."""
-    own = economy.capacities
-    values = np.full(len(economy.techniques), np.inf) if own is None else own.to_numpy(dtype=np.float64).copy()
-    if isinstance(capacities, Mapping):
-        capacities = pd.Series(dict(capacities), dtype=np.float64)
-    if isinstance(capacities, pd.Series):
-        values[positions(capacities.index, economy.techniques, "capacities")] = capacities.to_numpy(dtype=np.float64)
-    elif capacities is not None:
-        array = np.array(capacities, dtype=np.float64)
-        if array.shape != values.shape:
-            raise ProblemError(f"capacities: shape {array.shape}, expected {values.shape}, one for each technique")
-        values = array
-    bad = ~(values >= 0)
-    if bad.any():
-        j = int(np.flatnonzero(bad)[0])
-        name, value = show(economy.techniques[j]), float(values[j])
-        raise ProblemError(f"capacities: technique {name!r} has {value!r}, expected a number >= 0")
-    return pd.Series(values, index=economy.techniques, name="capacity")
+        return f"<Plan {self.name!r}: {self.objective.name}, {len(self._bounds)} limits, {self.economy!r}>"

@@ -97,8 +97,10 @@ def _one_year(scenario: Scenario, single: Economy) -> Iterator[tuple[str, str, L
     regions = list(dict.fromkeys(single.products.get_level_values(0)))
     for name, given in scenario.document.limits.items():
         table = given if isinstance(given, LimitTable) else LimitTable(at_most=given)
-        indicator = single.indicator_name(table.indicator or name)
         places = [""] if table.per is None else [f" in {region}" for region in regions]
+        indicator = table.indicator or name
+        if table.per is None or indicator not in ("net imports", "gross imports"):  # these stand by region only
+            indicator = single.indicator_name(indicator)
         for place in places:
             spoken.add(indicator + place)
             yield name + place, indicator + place, table

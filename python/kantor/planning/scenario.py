@@ -57,7 +57,8 @@ from ..data.forms import is_form
 from ..data.labels import show
 from ..data.tables import TableReader
 from ..errors import ProblemError, suggest
-from .grammar import Document, IndicatorTable, TechniqueTable, parse_document
+from .grammar import Document, IndicatorTable, TechniqueTable, check_document
+from .inherit import whole
 from .scenario_labels import by_label, find_label, labelled
 from .scenario_model import horizon_of, joined, shares_of, with_capacities, written_limits, years_as_numbers
 
@@ -302,7 +303,8 @@ def load_scenario(path: str | Path) -> Scenario:
 
 def parse_scenario(text: str, path: Path) -> Scenario:
     """The scenario in ``text``; ``path`` is for messages and for files beside it."""
-    return Scenario(path, text, parse_document(text, path))
+    tables, files = whole(text, path)
+    return Scenario(path, text, check_document(tables, path), dict(files))
 
 
 def build(scenario: Scenario) -> Plan:

@@ -10,6 +10,7 @@ from ..data.datasets import load_economy
 from ..data.economy import Economy
 from ..data.labels import show
 from ..errors import ProblemError
+from ..modelling.trade import GROSS_IMPORTS, NET_IMPORTS
 from .grammar import LimitTable, TradeTable
 from .scenario_labels import by_label, find_label, labelled, year_of
 
@@ -175,7 +176,8 @@ def with_capacities(eco: Economy, listed: pd.Series | None) -> Economy:
 # ---- regions ---------------------------------------------------------------------------------------------------------
 def joined(scenario: Scenario, economy: Economy | None = None) -> Economy:
     """The regions of a scenario as one economy: those of a multi-regional table, or economies read one by one."""
-    from ..modelling.trade import join_regions, regions_of
+    from ..modelling.regions import regions_of
+    from ..modelling.trade import join_regions
 
     table = scenario.document.regions
     assert table is not None
@@ -247,7 +249,9 @@ def written_limits(scenario: Scenario, eco: Economy) -> dict[str, LimitTable]:
         if table.per is None:
             limits[name] = table
             continue
-        indicator = eco.indicator_name(table.indicator or name)
+        indicator = table.indicator or name
+        if indicator not in (NET_IMPORTS, GROSS_IMPORTS):  # which regions have and their sum has not
+            indicator = eco.indicator_name(indicator)
         for region in _regions(eco):
             limits[f"{name} in {region}"] = table.model_copy(update={"indicator": f"{indicator} in {region}"})
     trade = scenario.document.trade

@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import OptionError, ProblemError
 from ..solvers.dual_face import multiplier_ranges
 from ..solvers.vertex import ProgramVertex
-from .objectives import positions
+from .weights import positions
 
 if TYPE_CHECKING:
     from .plan import Plan

@@ -16,7 +16,8 @@ from ..modelling.deliveries import with_deliveries
 from ..modelling.horizon import Horizon
 from ..modelling.timeline import OBLIGATIONS, over_years, place_targets
 from .limits import Bound, Limit
-from .objectives import MaxScale, Objective, Utility, product_weights
+from .objectives import MaxScale, Objective, Utility
+from .weights import product_weights
 
 
 def spread(

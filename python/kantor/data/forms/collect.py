@@ -78,6 +78,11 @@ def _techniques(eco: Economy, products: list[Label], labels: list[Label], indica
         if not one.outputs:
             raise ProblemError(f"{eco.name!r}: technique {show(label)!r} makes nothing; leave it out before writing")
         one.capacity = float(bounds[j]) if np.isfinite(bounds[j]) else None
+        if x[j] < 0:  # official tables have such, of used goods for one
+            raise ProblemError(
+                f"{eco.name!r}: the activity of {show(eco.techniques[j])!r} is {float(x[j])!r}, and these forms "
+                "know none below zero; use kantor.data.saved.save_economy"
+            )
         one.activity = float(x[j]) if x[j] else None
         out.append(one)
     return out
