@@ -111,53 +111,56 @@ def test_an_error_of_one_rank_ends_the_job_with_its_message(mpiexec, tmp_path):
     assert "absent.mps" in done.stderr
 
 
-def test_a_signal_to_one_rank_interrupts_all_and_another_number_of_ranks_goes_on(mpiexec, tmp_path):
+def start(*command):
+    return subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+
+
+def often(*arguments):
+    return (sys.executable, "-c", here.OFTEN, *arguments)
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """(arguments of a solve that never ends, its checkpoint): one after some iterations is there."""
     here.write_mps(tmp_path / "lp.mps")
-    state = tmp_path / "state"
-    command = kantor("lp", tmp_path / "lp.mps", "--method", "pdhg", "--json", "--checkpoint", state)
-    endless = (*command, "--tolerance", "1e-300")
-    job = subprocess.Popen(
-        [str(part) for part in (mpiexec, "-n", 2, *endless)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment(),
-    )  # fmt: skip
-    victim = here.wait_for_rank(1, str(tmp_path / "lp.mps"), state, SECONDS)
-    os.kill(victim, signal.SIGUSR1)
+    arguments = ("lp", tmp_path / "lp.mps", "--method", "pdhg", "--json", "--tolerance", "1e-300")
+    arguments = (*arguments, "--checkpoint", tmp_path / "state")
+    assert run(*kantor(*arguments, "--iteration-limit", 500)).returncode == 4
+    return arguments, tmp_path / "state" / "checkpoint.npz"
+
+
+def goes_on(launcher, arguments, checkpoint):
+    """A limit already passed: a run that started anew would stop at it, one that goes on is where the other ended."""
+    reached = here.iterations_of(checkpoint.read_bytes())
+    assert reached >= 400
+    again = run(*launcher, *kantor(*arguments, "--iteration-limit", 20))
+    assert again.returncode == 4, again.stderr
+    assert json.loads(again.stdout.splitlines()[-1])["iterations"] == reached
+
+
+def test_a_signal_to_one_rank_interrupts_all_and_another_number_of_ranks_goes_on(mpiexec, endless):
+    arguments, checkpoint = endless
+    job = start(mpiexec, "-n", 2, *often(*arguments))
+    os.kill(here.wait_for_rank(1, str(checkpoint.parent), checkpoint, SECONDS), signal.SIGUSR1)
     said, words = job.communicate(timeout=SECONDS)
     assert job.returncode == 130, words
     assert said, words
     assert json.loads(said.splitlines()[-1])["status"] == "interrupted"
-    before = (state / "checkpoint.npz").read_bytes()
-    reached = here.iterations_of(before)
-    assert reached > 1
-    # A limit already passed: a run that started anew would stop at it, one that goes on is where the other ended.
-    for launcher in ((), (mpiexec, "-n", 3)):
-        again = run(*launcher, *command, "--tolerance", "1e-300", "--iteration-limit", reached // 2)
-        assert again.returncode == 4, again.stderr
-        assert json.loads(again.stdout.splitlines()[-1])["iterations"] == reached
+    goes_on((), arguments, checkpoint)
+    goes_on((mpiexec, "-n", 3), arguments, checkpoint)
 
 
-def test_a_killed_rank_ends_the_job_and_leaves_the_last_checkpoint_whole(mpiexec, tmp_path):
-    here.write_mps(tmp_path / "lp.mps")
-    state = tmp_path / "state"
-    command = kantor("lp", tmp_path / "lp.mps", "--method", "pdhg", "--json", "--checkpoint", state)
-    first = run(*command, "--iteration-limit", "80", "--tolerance", "1e-300")
-    reached = here.iterations_of((state / "checkpoint.npz").read_bytes())
-    assert first.returncode == 4, first.stderr
-    kept = (state / "checkpoint.npz").read_bytes()
-    job = subprocess.Popen(
-        [str(part) for part in (mpiexec, "-n", 2, *command, "--tolerance", "1e-300")], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
-    victim = here.wait_for_rank(1, str(tmp_path / "lp.mps"), state, SECONDS)
-    os.kill(victim, signal.SIGKILL)
+def test_a_killed_rank_ends_the_job_and_leaves_the_last_checkpoint_whole(mpiexec, endless):
+    arguments, checkpoint = endless
+    job = start(mpiexec, "-n", 2, *often(*arguments))
+    os.kill(here.wait_for_rank(1, str(checkpoint.parent), checkpoint, SECONDS), signal.SIGKILL)
     job.communicate(timeout=SECONDS)  # raises if the other rank waits for ever
     assert job.returncode != 0
-    assert (state / "checkpoint.npz").read_bytes() == kept
-    again = run(*command, "--tolerance", "1e-300", "--iteration-limit", "20")
-    assert again.returncode == 4, again.stderr
-    assert json.loads(again.stdout.splitlines()[-1])["iterations"] == reached > 20
-    (state / "checkpoint.npz").write_bytes(kept[:-200])
-    torn = run(mpiexec, "-n", 2, *command)
+    goes_on((), arguments, checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-200])
+    torn = run(mpiexec, "-n", 2, *kantor(*arguments))
     assert torn.returncode == 2
     assert "checkpoint.npz" in torn.stderr
 
