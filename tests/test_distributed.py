@@ -20,7 +20,9 @@ import scipy.sparse as sp
 
 import kantor as kt
 import mpi_checks_here as here
+from kantor.backends import gpu_mpi
 from kantor.backends.partition import Held, Layout, best, compare, contiguous, divide, fewest, full_rows
+from kantor.backends.reference import ReferenceBackend
 from kantor.cli import launched
 from kantor.errors import OptionError
 from kantor.planning.by_region import divide_plan
@@ -46,10 +48,10 @@ def environment():
     return kept | {"OMP_NUM_THREADS": "1", "KANTOR_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def run(*command, **options):
-    return subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=SECONDS, env=environment(), **options
-    )
+def run(*command, more=None):
+    words = [str(part) for part in command]
+    env = environment() | (more or {})
+    return subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, env=env)
 
 
 def kantor(*arguments):
@@ -78,6 +80,46 @@ def test_any_number_of_ranks_gives_the_answer_of_one(mpiexec, serial, ranks):
     if ranks == 2:
         again = run(mpiexec, "-n", ranks, sys.executable, CHECKS, "reference")
         assert json.loads(again.stdout.splitlines()[-1])["bits"] == found["bits"]
+
+
+@pytest.mark.parametrize("direct", ["0", "1"])
+def test_device_memory_is_staged_or_handed_to_mpi(mpiexec, direct):
+    """Four ranks, each with the CUDA backend on an emulated GPU, whose memory is the host's: any MPI can be handed it."""
+    import emulated_gpu
+
+    emulated_gpu.cuda_module()  # built once, not by every rank
+    command = (mpiexec, "-n", 4, sys.executable, CHECKS, "emulated", "kernels")
+    done = run(*command, more={"KANTOR_GPU_MPI": direct})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"direct": direct == "1", "backend": "cuda"}
+
+
+def test_mpi_is_asked_whether_it_takes_device_memory(monkeypatch):
+    class Device(ReferenceBackend):
+        def zeros(self, shape):
+            return type("Array", (), {"__cuda_array_interface__": {}})()
+
+    said = {"mpich": 0, "open": 0}
+
+    def query(kind, flag):
+        flag._obj.value = said["mpich"]
+        return 0
+
+    library = type("Library", (), {})()
+    monkeypatch.delenv("KANTOR_GPU_MPI", raising=False)
+    monkeypatch.setattr(gpu_mpi, "_library_says", lambda: gpu_mpi._mpich(library) or gpu_mpi._open(library))
+    assert not gpu_mpi.sends_from_device(Device())  # an MPI that knows no such question
+    library.MPIX_GPU_query_support, library.MPIX_Query_cuda_support = query, lambda: said["open"]
+    assert not gpu_mpi.sends_from_device(Device())
+    for kind in said:
+        said |= {"mpich": 0, "open": 0, kind: 1}
+        assert gpu_mpi.sends_from_device(Device())
+        assert not gpu_mpi.sends_from_device(ReferenceBackend())  # the host's memory
+    monkeypatch.setenv("KANTOR_GPU_MPI", "0")
+    assert not gpu_mpi.sends_from_device(Device())
+    monkeypatch.setenv("KANTOR_GPU_MPI", "yes")
+    with pytest.raises(OptionError, match="KANTOR_GPU_MPI"):
+        gpu_mpi.sends_from_device(Device())
 
 
 def test_a_plan_under_mpiexec_is_the_plan_of_one_process_and_verifies(mpiexec, tmp_path):

@@ -65,7 +65,7 @@ class ShardedTable:
             raise ProblemError(
                 f"{self.folder}: {len(self.shards)} shards for {ranks} ranks; every rank needs one of its own"
             )
-        cuts = _cuts(np.array([shard.entries for shard in self.shards], dtype=np.float64), ranks)
+        cuts = cuts_of(np.array([shard.entries for shard in self.shards], dtype=np.float64), ranks)
         first = np.concatenate([[0], np.cumsum([shard.rows for shard in self.shards])]).astype(np.int64)
         return Layout(first[cuts]), [range(int(a), int(b)) for a, b in pairwise(cuts)]
 
@@ -116,7 +116,7 @@ def split_table(folder: str | Path, A: sp.csr_array, demand: np.ndarray, count: 
         raise ProblemError(f"{folder}: a table of shape {A.shape}; only square ones are kept in shards")
     if not 1 <= count <= n:
         raise ProblemError(f"{folder}: {count} shards for {n} goods, expected 1 to {n}")
-    cuts = _cuts(np.diff(A.indptr), count)
+    cuts = cuts_of(np.diff(A.indptr), count)
     shards = [write_shard(folder, i, sp.csr_array(A[a:b]), demand[a:b]) for i, (a, b) in enumerate(pairwise(cuts))]
     return write_head(folder, shards, **notes)
 
@@ -149,7 +149,7 @@ def open_shards(folder: str | Path) -> ShardedTable:
     return table
 
 
-def _cuts(weights: np.ndarray, count: int) -> np.ndarray:
+def cuts_of(weights: np.ndarray, count: int) -> np.ndarray:
     """Where to cut for pieces of about equal weights, none of them empty."""
     cuts = contiguous(weights, count).offsets
     for piece in range(1, count):
