@@ -153,6 +153,25 @@ def test_an_error_of_one_rank_ends_the_job_with_its_message(mpiexec, tmp_path):
     assert "absent.mps" in done.stderr
 
 
+ALONE = """
+import sys
+import numpy as np
+import kantor as kt
+with kt.distributed() as world:
+    if world.rank == 1 or sys.argv[1] == "all":
+        raise ValueError("this one cannot go on")
+    kt.solve_leontief(np.full((4, 4), 0.1), np.ones(4))
+"""
+
+
+@pytest.mark.parametrize("who", ["one", "all"])
+def test_an_exception_in_python_leaves_nobody_waiting(mpiexec, who):
+    done = run(mpiexec, "-n", 2, sys.executable, "-c", ALONE, who)
+    assert done.returncode != 0
+    assert "this one cannot go on" in done.stderr
+    assert ("rank 1 of 2" in done.stderr) == (who == "one")
+
+
 def start(*command):
     return subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()

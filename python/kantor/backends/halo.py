@@ -114,8 +114,7 @@ class Product:
             wanted = np.concatenate([wanted, others.indices[(others.indices < low) | (others.indices >= high)]])
         wanted = np.unique(wanted)
         self.exchange = Exchange(world, columns, wanted)
-        own = _part(mine, inside, mine.indices[inside] - low, high - low)
-        halo = _part(mine, ~inside, np.searchsorted(wanted, mine.indices[~inside]), wanted.size)
+        own, halo = _split(mine, inside, low, high, wanted)
         # Sums go the other way round: as if their owners were asked for room.
         self.back = None if whole_rows else Exchange(world, rows, theirs)
         if self.back is not None and self.back.picked.size:
@@ -229,11 +228,34 @@ def _placed(matrix: sp.csr_array, at: Indices, rows: int) -> sp.csr_array:
     return sp.csr_array((matrix.data, matrix.indices, reached), shape=(rows, matrix.shape[1]))
 
 
+def _split(
+    matrix: sp.csr_array, inside: Indices, low: int, high: int, wanted: Indices
+) -> tuple[sp.csr_array, sp.csr_array]:
+    """(entries of columns low .. high - 1, entries of the columns ``wanted``), sorted within rows.
+
+    Most entries are inside: what is counted and searched is the rest.
+    """
+    away = np.flatnonzero(~inside)
+    of_row = np.bincount(np.searchsorted(matrix.indptr, away, side="right") - 1, minlength=matrix.shape[0])
+    own = _csr(
+        matrix.data[inside] if away.size else matrix.data,
+        np.subtract(matrix.indices[inside] if away.size else matrix.indices, low, dtype=np.int32, casting="unsafe"),
+        np.diff(matrix.indptr) - of_row, high - low,
+    )  # fmt: skip
+    return own, _csr(matrix.data[away], np.searchsorted(wanted, matrix.indices[away]), of_row, wanted.size)
+
+
 def _part(matrix: sp.csr_array, keep: Indices, indices: Indices, columns: int) -> sp.csr_array:
     """The kept entries with new column indices, sorted within rows."""
     reached = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
-    part = sp.csr_array(
-        (matrix.data[keep], indices.astype(np.int32), reached[matrix.indptr]), shape=(matrix.shape[0], columns)
-    )
-    part.sort_indices()
-    return part
+    return _csr(matrix.data[keep], indices, np.diff(reached[matrix.indptr]), columns)
+
+
+def _csr(data: Indices, indices: Indices, counts: Indices, columns: int) -> sp.csr_array:
+    """From the number of entries of every row; columns int32, sorted within rows."""
+    starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    # SciPy gives both index arrays one type: wide row pointers would make the columns wide too.
+    narrow = starts.astype(np.int32) if starts[-1] < 2**31 else starts
+    made = sp.csr_array((data, indices.astype(np.int32, copy=False), narrow), shape=(counts.size, columns))
+    made.sort_indices()
+    return made

@@ -11,39 +11,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..backends.partition import Layout, contiguous, full_rows
+from ..backends.partition import Layout, full_rows
 from ..errors import ProblemError
+from ..solvers.program_part import ProgramPart
 from .atomic import new_file
 from .shards import cuts_of, sha256_of
 
 HEAD = "program.json"
 _VERSION = 1
 _SIDES = ("row_lower", "row_upper", "c", "lower", "upper")
-
-Numbers = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class ProgramPart:
-    """A rank's share of min c.x, row_lower <= K x <= row_upper, lower <= x <= upper.
-
-    entries : CSR (at.size, all columns); its row k is row at[k] of K, or this rank's share of it; ``at`` ascends
-    row_lower, row_upper : own rows; c, lower, upper : own columns
-    """
-
-    entries: sp.csr_array
-    at: Numbers
-    row_lower: Numbers
-    row_upper: Numbers
-    c: Numbers
-    lower: Numbers
-    upper: Numbers
 
 
 @dataclass(frozen=True)
@@ -86,7 +69,7 @@ class ShardedProgram:
             Layout(np.concatenate([[0], np.cumsum([getattr(s, side) for s in self.shards])]).astype(np.int64)[cuts])
             for side in ("rows", "columns")
         )
-        return rows, columns, [range(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        return rows, columns, [range(int(a), int(b)) for a, b in pairwise(cuts)]
 
     def read(self, pieces: Iterable[int]) -> ProgramPart:
         """Adjacent pieces as one; ProblemError that names a damaged file."""
@@ -125,7 +108,7 @@ def write_program_shard(folder: str | Path, number: int, part: ProgramPart) -> P
     path = Path(folder) / f"{number:06d}.npz"
     entries = part.entries
     wide = np.int32 if entries.shape[1] < 2**31 else np.int64
-    arrays = {side: np.asarray(getattr(part, side), dtype=np.float64) for side in _SIDES}
+    arrays: dict[str, Any] = {side: np.asarray(getattr(part, side), dtype=np.float64) for side in _SIDES}
     with new_file(path, parents=True) as stream:
         np.savez(
             stream, data=entries.data, indices=entries.indices.astype(wide, copy=False),

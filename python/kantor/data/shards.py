@@ -86,7 +86,9 @@ class ShardedTable:
                 data, indices, indptr, demand = (file[name] for name in ("data", "indices", "indptr", "demand"))
         except OSError as error:
             raise ProblemError(f"{path}: cannot be read ({error.strerror or error})") from None
-        rows = sp.csr_array((data, indices, indptr), shape=(shard.rows, self.n))
+        # SciPy gives both index arrays one type: wide row pointers would make the columns wide too.
+        narrow = indptr.astype(np.int32) if data.size < 2**31 else indptr
+        rows = sp.csr_array((data, indices, narrow), shape=(shard.rows, self.n))
         if rows.nnz and not np.isfinite(data).all():
             raise ProblemError(f"{path}: an entry is not finite")
         if not np.isfinite(demand).all():

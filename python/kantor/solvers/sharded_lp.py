@@ -18,13 +18,14 @@ import scipy.sparse as sp
 from ..backends import Backend, Operator, get_backend
 from ..backends.distributed import DistributedBackend, SpreadBackend
 from ..backends.partition import Layout
+from ..backends.reference import ReferenceBackend
 from ..backends.world import World
-from ..data.program_shards import ProgramPart
 from .clock import Clock
 from .kkt import Kkt
 from .options import PdhgOptions, StoppingCriteria
 from .pdhg import Pdhg
 from .problem import FloatArray
+from .program_part import ProgramPart
 from .scaling import ScaledProgram, Scaling
 from .solution import SolveInfo, Status
 from .termination import Residuals, multiplier_range, relative_gap, side_norm, support
@@ -97,6 +98,7 @@ def solve_part(
     stopping = StoppingCriteria(tolerance=tolerance, iteration_limit=iteration_limit, time_limit_s=time_limit_s)
     with clock.phase("scaling"):
         scaled = _scale(part, rows, columns, spread, over, chosen.ruiz_iterations)
+    part = replace(part, entries=sp.csr_array((0, 0)))  # the backend has its own copy
     raw = SimpleNamespace(
         c=part.c, lower=part.lower, upper=part.upper, row_lower=part.row_lower, row_upper=part.row_upper, terms=None
     )
@@ -135,7 +137,7 @@ def judge(part: ProgramPart, rows: Layout, columns: Layout, world: World, x: Flo
 
     A sign of y that its row cannot have counts as dual residual, x outside its bounds as primal residual.
     """
-    over, spread = _Parts(world), SpreadBackend(get_backend("reference"), world)
+    over, spread = _Parts(world), SpreadBackend(ReferenceBackend(), world)
     K = spread.prepare_entries(part.entries, part.at, rows, columns)
     signed = np.clip(y, *multiplier_range(part.row_lower, part.row_upper))
     activity, taken = spread.zeros(y.size), spread.zeros(x.size)
@@ -144,9 +146,8 @@ def judge(part: ProgramPart, rows: Layout, columns: Layout, world: World, x: Flo
     data = _data_norms(part, over)
     found = _residuals(part, x, signed, spread.to_host(activity), part.c - spread.to_host(taken), data, over)
     outside, wrong = over.norm(host_norm(x - np.clip(x, part.lower, part.upper)), host_norm(y - signed))
-    return replace(
-        found, primal=math.hypot(found.primal, outside / (1.0 + data[0])), dual=math.hypot(found.dual, wrong / (1.0 + data[1]))
-    )  # fmt: skip
+    primal = math.hypot(found.primal, outside / (1.0 + data[0]))
+    return replace(found, primal=primal, dual=math.hypot(found.dual, wrong / (1.0 + data[1])))
 
 
 def _data_norms(part: ProgramPart, over: _Parts) -> list[float]:
@@ -189,7 +190,8 @@ def _scale(
     b_norm, bounds_norm, c_norm = over.norm(
         side_norm(low, high), side_norm(part.lower * column, part.upper * column), host_norm(c)
     )
-    primal = 1.0 / (math.hypot(b_norm, bounds_norm) or 1.0)
+    # As scale_program: the sides' size, unless they are dust next to the bounds.
+    primal = 1.0 / (b_norm if b_norm > 1e-8 * bounds_norm else bounds_norm or 1.0)
     objective = 1.0 / (c_norm or 1.0)
     return ScaledProgram(
         K=spread.prepare_entries(_divided(part, row, column, rows, columns, spread), part.at, rows, columns),

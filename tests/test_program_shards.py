@@ -1,0 +1,130 @@
+"""Linear programs in shards: the answer of the whole program, judged on the raw entries; nothing is whole anywhere."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import kantor as kt
+from kantor.data.parts import read_parts
+from kantor.data.program_shards import open_program, split_program
+from kantor.data.regional_program import regional_part, write_regional_program
+from kantor.errors import OptionError, ProblemError
+from test_distributed import kantor, mpiexec, run  # noqa: F401 - a fixture
+
+REGIONS, GOODS, USERS = 5, 24, 6
+
+
+@pytest.fixture
+def alone():
+    mpi = pytest.importorskip("mpi4py.MPI", reason="mpi4py is not installed: pip install 'kantor[mpi]'")
+    from kantor.backends.world import World
+
+    return World(mpi.COMM_SELF)
+
+
+def program():
+    """Rows of every kind, boxes and free columns, one full row, with a known optimum."""
+    rng = np.random.default_rng(8)
+    M, N = 30, 45
+    K = sp.lil_array(sp.random_array((M, N), density=0.15, rng=rng))
+    K[7] = rng.random(N) + 0.1
+    K = sp.csr_array(K)
+    x, y = rng.random(N) * (rng.random(N) < 0.6), rng.standard_normal(M)
+    activity = K @ x
+    low = np.where(y >= 0.0, activity, -np.inf)
+    high = np.where(y <= 0.0, activity, np.inf)
+    high[3] = low[3] = activity[3]
+    c = K.T @ y + np.where(x == 0.0, rng.random(N), 0.0)
+    lower, upper = np.zeros(N), np.full(N, np.inf)
+    lower[-1], upper[:5] = -np.inf, 2.0
+    c[-1] = (K.T @ y)[-1]
+    return kt.LinearProgram(c, K, low, high, lower, upper)
+
+
+def whole(folder):
+    shards = open_program(folder)
+    part = shards.read(range(len(shards.shards)))
+    assert part.at.tolist() == list(range(shards.shape[0]))
+    return kt.LinearProgram(part.c, part.entries, part.row_lower, part.row_upper, part.lower, part.upper)
+
+
+def test_a_split_program_is_the_program_and_has_its_answer(tmp_path, alone):
+    lp = program()
+    written = split_program(tmp_path, lp, 4)
+    assert open_program(tmp_path) == written
+    assert written.entries == lp.K.nnz  # every entry lies with one shard
+    assert max(written.read([i]).entries[[-1]].nnz for i in range(4)) < 45  # nobody has all of the full row
+    found = whole(tmp_path)
+    assert abs(found.K - lp.K).max() == 0.0
+    for side in ("c", "lower", "upper", "row_lower", "row_upper"):
+        np.testing.assert_array_equal(getattr(found, side), getattr(lp, side))
+    answer = kt.solve_lp_shards(tmp_path, world=alone, tolerance=1e-8)
+    assert answer.status.value == "optimal"
+    assert answer.objective == pytest.approx(kt.solve_lp(lp, method="highs").objective, rel=1e-7)
+    assert kt.verify_lp(lp, kt.Solution(answer.x, answer.y, answer.reduced_costs, answer.objective,
+                                        answer.dual_objective, answer.status, answer.info)).ok  # fmt: skip
+    worse = answer.x.copy()
+    worse[3] += 0.1
+    answer.x = worse
+    assert not kt.verify_lp_shards(tmp_path, answer, world=alone).within(1e-3)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "head"])
+def test_damage_is_named(tmp_path, damage):
+    write_regional_program(tmp_path, 2, 6, users=2)
+    victim, head = tmp_path / "000001.npz", tmp_path / "program.json"
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    if damage == "truncated":
+        victim.write_bytes(data[:-1])
+    elif damage == "flipped":
+        victim.write_bytes(data)
+    elif damage == "missing":
+        victim.unlink()
+    else:
+        head.write_text(head.read_text().replace('"entries"', '"entry"', 1))
+    with pytest.raises(ProblemError, match=r"program\.json" if damage == "head" else r"000001\.npz"):
+        open_program(tmp_path).read(range(2))
+
+
+def test_what_cannot_be_split_is_refused(tmp_path):
+    lp = program()
+    with pytest.raises(ProblemError, match="31 shards"):
+        split_program(tmp_path, lp, 31)
+    with pytest.raises(OptionError, match="goods"):
+        write_regional_program(tmp_path, 2, 0)
+    with pytest.raises(ProblemError, match="5 shards for 6 ranks"):
+        write_regional_program(tmp_path, REGIONS, GOODS, users=USERS).layout(6)
+
+
+@pytest.mark.mpi
+def test_ranks_make_a_program_solve_it_and_write_the_answer_together(mpiexec, tmp_path):  # noqa: F811
+    folder, answer = tmp_path / "p", tmp_path / "x"
+    words = ("generate", "regional-program", REGIONS, GOODS, "--users", USERS, "-o", folder)
+    made = run(mpiexec, "-n", 2, *kantor(*words))
+    assert made.returncode == 0, made.stderr
+    np.testing.assert_array_equal(open_program(folder).read([2]).c, regional_part(2, REGIONS, GOODS, users=USERS).c)
+    said = []
+    for _ in range(2):
+        done = run(mpiexec, "-n", 3, *kantor("lp", folder, "-o", answer, "--json", "--tolerance", "1e-6"))
+        assert done.returncode == 0, done.stderr
+        said.append((json.loads(done.stdout), read_parts(answer)[0]))
+    lp = whole(folder)
+    exact = kt.solve_lp(lp, method="highs")
+    assert exact.y[-1] < -0.01  # the common limit binds: what one region takes another cannot
+    found, table = said[0]
+    assert found["status"] == "optimal"
+    assert found["ranks"] == 3
+    assert found["objective"] == pytest.approx(exact.objective, rel=1e-5)
+    assert lp.c @ table["x"] == pytest.approx(found["objective"], rel=1e-12)
+    assert (said[1][1]["x"] == table["x"]).all()  # the same bits
+    assert len(list(answer.glob("*.parquet"))) == 3
+    shard = folder / "000004.npz"
+    shard.write_bytes(shard.read_bytes()[:-9])
+    torn = run(mpiexec, "-n", 3, *kantor("lp", folder))
+    assert torn.returncode == 2
+    assert torn.stderr.count("000004.npz") == 1
