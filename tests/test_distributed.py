@@ -84,7 +84,7 @@ def test_any_number_of_ranks_gives_the_answer_of_one(mpiexec, serial, ranks):
 
 @pytest.mark.parametrize("direct", ["0", "1"])
 def test_device_memory_is_staged_or_handed_to_mpi(mpiexec, direct):
-    """Four ranks, each with the CUDA backend on an emulated GPU, whose memory is the host's: any MPI can be handed it."""
+    """Four ranks with the CUDA backend on an emulated GPU, whose memory is the host's: any MPI can be handed it."""
     import emulated_gpu
 
     emulated_gpu.cuda_module()  # built once, not by every rank
