@@ -228,13 +228,8 @@ def test_a_killed_rank_ends_the_job_and_leaves_the_last_checkpoint_whole(mpiexec
 
 def two_regions():
     goods = pd.MultiIndex.from_tuples([("a", "x"), ("b", "x"), ("a", "y"), ("b", "y")], names=["region", "sector"])
-    return kt.Economy.from_arrays(
-        input=np.full((4, 4), 0.1),
-        intensities=np.ones((1, 4)),
-        demand=np.ones(4),
-        products=goods,
-        indicators=["labour"],
-    )
+    names = {"products": goods, "indicators": ["labour", "land"]}
+    return kt.Economy.from_arrays(input=np.full((4, 4), 0.1), intensities=np.ones((2, 4)), demand=np.ones(4), **names)
 
 
 # ---- layouts and volumes: no ranks needed ----------------------------------------------------------------------------
@@ -342,7 +337,8 @@ def test_goods_of_a_region_lie_together(monkeypatch):
     economy.base_plan(np.ones(4))
     np.testing.assert_array_equal(world.groups[4], [0, 1, 0, 1])
     world.groups.clear()
-    program = kt.Plan(economy, limits={"labour": 3.0}).compile()
+    program = kt.Plan(economy, limits={"labour": 3.0, "land": 3.0}).compile()
     divide_plan(economy, program)
     np.testing.assert_array_equal(world.groups[4], [0, 1, 0, 1])
-    np.testing.assert_array_equal(world.groups[5], [0, 1, 0, 1, 1])  # a limit; the scale
+    np.testing.assert_array_equal(world.groups[5], [0, 1, 0, 1, 1])  # techniques and the scale
+    np.testing.assert_array_equal(world.groups[6], [0, 1, 0, 1, 1, 1])  # goods and two limits

@@ -9,10 +9,13 @@ import pytest
 import scipy.sparse as sp
 
 import kantor as kt
+from kantor.backends.distributed import SpreadBackend
+from kantor.backends.reference import ReferenceBackend
 from kantor.data.parts import read_parts
 from kantor.data.program_shards import open_program, split_program
 from kantor.data.regional_program import regional_part, write_regional_program
 from kantor.errors import OptionError, ProblemError
+from kantor.solvers import sharded_lp
 from test_distributed import kantor, mpiexec, run  # noqa: F401 - a fixture
 
 REGIONS, GOODS, USERS = 5, 24, 6
@@ -29,8 +32,8 @@ def alone():
 def program():
     """Rows of every kind, boxes and free columns, one full row, with a known optimum."""
     rng = np.random.default_rng(8)
-    M, N = 30, 45
-    K = sp.lil_array(sp.random_array((M, N), density=0.15, rng=rng))
+    M, N = 70, 100  # one row in 64 may be full and still be an exception
+    K = sp.lil_array(sp.random_array((M, N), density=0.07, rng=rng))
     K[7] = rng.random(N) + 0.1
     K = sp.csr_array(K)
     x, y = rng.random(N) * (rng.random(N) < 0.6), rng.standard_normal(M)
@@ -57,12 +60,13 @@ def test_a_split_program_is_the_program_and_has_its_answer(tmp_path, alone):
     written = split_program(tmp_path, lp, 4)
     assert open_program(tmp_path) == written
     assert written.entries == lp.K.nnz  # every entry lies with one shard
-    assert max(written.read([i]).entries[[-1]].nnz for i in range(4)) < 45  # nobody has all of the full row
+    for piece in (written.read([i]) for i in range(4)):
+        assert 0 < piece.entries[piece.at == 7].nnz < 50  # nobody has all of the full row
     found = whole(tmp_path)
     assert abs(found.K - lp.K).max() == 0.0
     for side in ("c", "lower", "upper", "row_lower", "row_upper"):
         np.testing.assert_array_equal(getattr(found, side), getattr(lp, side))
-    answer = kt.solve_lp_shards(tmp_path, world=alone, tolerance=1e-8)
+    answer = kt.solve_lp_shards(tmp_path, world=alone, tolerance=1e-8, iteration_limit=50_000)
     assert answer.status.value == "optimal"
     assert answer.objective == pytest.approx(kt.solve_lp(lp, method="highs").objective, rel=1e-7)
     assert kt.verify_lp(lp, kt.Solution(answer.x, answer.y, answer.reduced_costs, answer.objective,
@@ -71,6 +75,18 @@ def test_a_split_program_is_the_program_and_has_its_answer(tmp_path, alone):
     worse[3] += 0.1
     answer.x = worse
     assert not kt.verify_lp_shards(tmp_path, answer, world=alone).within(1e-3)
+
+
+def test_the_scaled_matrix_is_no_larger_than_one(tmp_path, alone):
+    lp = program()
+    lp.K.data *= 10.0 ** np.random.default_rng(1).uniform(-3, 3, lp.K.nnz)
+    rows, columns, _ = split_program(tmp_path, lp, 1).layout(1)
+    part, spread = open_program(tmp_path).read([0]), SpreadBackend(ReferenceBackend(), alone)
+    scaled = sharded_lp._scale(part, rows, columns, spread, sharded_lp._Parts(alone), 10)
+    dense = np.zeros(lp.shape)
+    spread.matvec(scaled.K, np.eye(lp.shape[1]), dense)
+    np.testing.assert_allclose(dense, lp.K.toarray() / scaled.scaling.row[:, None] / scaled.scaling.column)
+    assert 0.3 < np.linalg.norm(dense, 2) <= scaled.norm_bound
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "head"])
@@ -93,8 +109,8 @@ def test_damage_is_named(tmp_path, damage):
 
 def test_what_cannot_be_split_is_refused(tmp_path):
     lp = program()
-    with pytest.raises(ProblemError, match="31 shards"):
-        split_program(tmp_path, lp, 31)
+    with pytest.raises(ProblemError, match="71 shards"):
+        split_program(tmp_path, lp, 71)
     with pytest.raises(OptionError, match="goods"):
         write_regional_program(tmp_path, 2, 0)
     with pytest.raises(ProblemError, match="5 shards for 6 ranks"):
