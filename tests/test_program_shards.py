@@ -144,3 +144,39 @@ def test_ranks_make_a_program_solve_it_and_write_the_answer_together(mpiexec, tm
     torn = run(mpiexec, "-n", 3, *kantor("lp", folder))
     assert torn.returncode == 2
     assert torn.stderr.count("000004.npz") == 1
+
+
+@pytest.mark.mpi
+def test_a_program_in_shards_goes_on_from_what_every_rank_kept(mpiexec, tmp_path):  # noqa: F811
+    folder, state = tmp_path / "p", tmp_path / "state"
+    write_regional_program(folder, REGIONS, GOODS, users=USERS)
+
+    def solve(ranks, *more):
+        done = run(mpiexec, "-n", ranks, *kantor("lp", folder, "--json", "-o", tmp_path / f"x{ranks}", *more))
+        said = json.loads(done.stdout)
+        return done.returncode, said.get("iterations"), said
+
+    straight = solve(3)
+    assert straight[0] == 0
+    whole_way = read_parts(tmp_path / "x3")[0]
+    assert solve(3, "--checkpoint", state, "--iteration-limit", 500)[:2] == (4, 500)
+    files = sorted(path.name for path in state.glob("*.npz"))
+    assert files == [f"000000000400-{rank:05d}of3.npz" for rank in range(3)]
+    assert solve(3, "--checkpoint", state, "--iteration-limit", 20)[:2] == (4, 400)  # past its limit: it went on
+    code, _, said = solve(2, "--checkpoint", state, "--iteration-limit", 900)  # other ranks
+    assert (code, said["iterations"]) == (4, 900)
+    assert sorted(path.name for path in state.glob("*.npz")) == [f"000000000800-{rank:05d}of2.npz" for rank in (0, 1)]
+    assert solve(3, "--checkpoint", state)[0] == 0
+    assert said["objective"] != straight[2]["objective"]
+    for path in state.iterdir():
+        path.unlink()
+    solve(3, "--checkpoint", state, "--iteration-limit", 500)
+    assert solve(3, "--checkpoint", state)[:2] == straight[:2]
+    assert (read_parts(tmp_path / "x3")[0]["x"] == whole_way["x"]).all()  # the same bits
+    victim = sorted(state.glob("*.npz"))[1]
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.write_bytes(data)
+    code, _, said = solve(3, "--checkpoint", state)
+    assert code == 2
+    assert victim.name in said["error"]["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 from ..backends import Backend
 from ..backends.partition import Layout
 from ..backends.world import World
+from ..data.program_checkpoint import ProgramCheckpoint
 from ..data.program_shards import open_program
 from ..data.shards import open_shards
 from ..errors import ProblemError
@@ -73,19 +75,25 @@ def solve_lp_shards(
     iteration_limit: int | None = None,
     time_limit_s: float | None = None,
     backend: str | Backend = "auto",
+    checkpoint: str | Path | None = None,
 ) -> ShardedLpSolution:
     """Solve a linear program in shards (kantor.data.program_shards) by the first-order method, on all ranks.
 
     No rank ever has more than its own rows, columns and entries. Options as in solve_lp; ``time_limit_s`` within
-    ``kantor.distributed()``. The answer is judged once more on the shards, read again: an optimum that they do not bear
-    out is a NUMERICAL_ERROR. Raises ProblemError, on all ranks, for a damaged shard, which is named. Collective.
+    ``kantor.distributed()``. ``checkpoint``: a folder in which every rank keeps its part of the state, every half
+    minute and when interrupted; a later call goes on from it, on any number of ranks. The answer is judged once more on
+    the shards, read again: an optimum that they do not bear out is a NUMERICAL_ERROR. Raises ProblemError, on all
+    ranks, for a damaged file, which is named. Collective.
     """
     rows, columns, part = _program_part(folder, world)
-    held = [part]
+    held, state = [part], None
     del part
+    if checkpoint is not None:
+        identity = hashlib.sha256("".join(shard.sha256 for shard in open_program(folder).shards).encode()).hexdigest()
+        state = ProgramCheckpoint(checkpoint, identity, rows, columns, world)
     found = solve_part(
         held.pop(), rows, columns, world, tolerance=tolerance, iteration_limit=iteration_limit,
-        time_limit_s=time_limit_s, backend=backend,
+        time_limit_s=time_limit_s, backend=backend, checkpoint=state,
     )  # fmt: skip
     found.residuals = verify_lp_shards(folder, found, world=world)
     if found.status is Status.OPTIMAL and not found.residuals.within(tolerance):

@@ -48,10 +48,10 @@ def lp(
     srun reading only its own; --out then names a folder that they write together.
     """
     if is_program(file):
-        if method not in ("auto", "pdhg") or checkpoint is not None or relax_integers:
-            raise OptionError(f"{file}: a program in shards is solved by pdhg, without --checkpoint")
+        if method not in ("auto", "pdhg") or relax_integers:
+            raise OptionError(f"{file}: a program in shards is solved by pdhg, and has no integers")
         lp_shards(file, out, as_json, quiet, tolerance=tolerance, backend=backend, time_limit_s=time_limit,
-                  iteration_limit=iteration_limit)  # fmt: skip
+                  iteration_limit=iteration_limit, checkpoint=checkpoint)  # fmt: skip
         return
     from ..solvers.lp import solve_lp
     from ..solvers.mps import read_mps

@@ -83,12 +83,12 @@ class _PartsKkt(Kkt):
 def solve_part(
     part: ProgramPart, rows: Layout, columns: Layout, world: World, *, tolerance: float = 1e-6,
     iteration_limit: int | None = None, time_limit_s: float | None = None, backend: str | Backend = "auto",
-    options: PdhgOptions | None = None,
+    options: PdhgOptions | None = None, checkpoint: Any = None,
 ) -> ShardedLpSolution:  # fmt: skip
     """Solve a linear program from every rank's part of it. Collective.
 
     ``rows``, ``columns`` say whose they are: contiguous pieces. Options as in solve_lp; ``time_limit_s`` needs
-    ``kantor.distributed()``, where all ranks read one clock.
+    ``kantor.distributed()``, where all ranks read one clock. ``checkpoint``: a kantor.data.program_checkpoint.
     """
     local = get_backend(backend)
     if isinstance(local, DistributedBackend):
@@ -116,7 +116,7 @@ def solve_part(
         rho = part.c - spread.to_host(taken) * scale.column
         return x, y, rho, _residuals(part, x, y, spread.to_host(activity) * scale.row, rho, data, over)
 
-    loop = Pdhg(kkt, stopping, chosen, clock, confirm=lambda x, y: judged(x, y)[-1])
+    loop = Pdhg(kkt, stopping, chosen, clock, confirm=lambda x, y: judged(x, y)[-1], checkpoint=checkpoint)
     start = np.clip(np.zeros(part.c.size), scaled.lower, scaled.upper)
     outcome = loop.solve(start, np.zeros(part.row_lower.size))
     x, y, rho, found = judged(outcome.x, outcome.y)
