@@ -5,6 +5,7 @@ On its own it checks products, dots and round trips against NumPy; answers are c
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -17,6 +18,7 @@ from mpi4py import MPI
 import kantor as kt
 from kantor.backends import get_backend
 from kantor.backends.distributed import DistributedBackend
+from kantor.backends.gpu_mpi import sends_from_device
 from kantor.backends.partition import best, by_groups
 from kantor.backends.world import World, now
 from kantor.errors import ProblemError
@@ -47,6 +49,30 @@ def matrices():
     yield "a full row and column", sp.csr_array(tall)
 
 
+@contextlib.contextmanager
+def no_copies(local, forbidden):
+    """Within the block nothing goes between the host and the device, if forbidden."""
+    if not forbidden:
+        yield
+        return
+    kept = local.to_host, local.from_host
+    local.to_host = local.from_host = None
+    try:
+        yield
+    finally:
+        local.to_host, local.from_host = kept
+
+
+def local_backend(name):
+    if name != "emulated":
+        return get_backend(name)
+    import emulated_gpu
+    from kantor.backends.cuda import CudaBackend
+
+    sys.modules["kantor._cuda"] = emulated_gpu.cuda_module()
+    return CudaBackend()
+
+
 def check_kernels(local, partition):
     """Every product and reduction of a backend made anew for each matrix, so that each has its own layout."""
     rng, used = np.random.default_rng(SEED + 1), set()
@@ -64,9 +90,10 @@ def check_kernels(local, partition):
             X, Y = b.from_host(x), b.from_host(y)
             np.testing.assert_array_equal(b.to_host(X), x)
             out, back, rough = b.zeros((M, *width)), b.zeros((N, *width)), b.zeros((M, *width))
-            for _ in range(2):  # persistent messages are used again
-                b.matvec(A, X, out)
-                b.rmatvec(A, Y, back)
+            for turn in range(3):  # persistent messages are used again
+                with no_copies(local, turn and A.handle.forward.direct):
+                    b.matvec(A, X, out)
+                    b.rmatvec(A, Y, back)
             b.matvec(single, X, rough)
             np.testing.assert_allclose(b.to_host(out), K @ x, rtol=1e-12, atol=1e-12, err_msg=name)
             np.testing.assert_allclose(b.to_host(back), K.T @ y, rtol=1e-12, atol=1e-12, err_msg=name)
@@ -138,8 +165,12 @@ def answers():
 
 
 def main():
-    local = get_backend(sys.argv[1] if len(sys.argv) > 1 else "auto")
+    local = local_backend(sys.argv[1] if len(sys.argv) > 1 else "auto")
     check_kernels(local, "contiguous")
+    if sys.argv[2:] == ["kernels"]:
+        if MPI.COMM_WORLD.Get_rank() == 0:
+            print(json.dumps({"direct": sends_from_device(local), "backend": local.name}))
+        return
     if MPI.COMM_WORLD.Get_size() == 4 and importlib.util.find_spec("pymetis"):
         check_kernels(local, "graph")
     with kt.distributed(partition="contiguous") as world:

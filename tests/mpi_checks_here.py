@@ -30,12 +30,21 @@ def write_mps(path):
     solver.writeModel(str(path))
 
 
-def wait_for_rank(rank, marker, state, seconds):
-    """The process id of a rank of the job whose command line has ``marker``, once it iterates: ``state`` was made."""
-    until = time.monotonic() + seconds
+# kantor that keeps a checkpoint at every check, so that a test sees when it iterates.
+OFTEN = """
+from kantor.cli import main
+from kantor.solvers import checkpoint
+checkpoint._SECONDS_BETWEEN = 0.0
+main()
+"""
+
+
+def wait_for_rank(rank, marker, checkpoint, seconds):
+    """The process id of a rank of the job whose command line has ``marker``, once it iterates: once ``checkpoint``,
+    which it writes, is another file than now."""
+    before, until = _written(checkpoint), time.monotonic() + seconds
     while time.monotonic() < until:
-        if Path(state).exists():
-            time.sleep(1.0)
+        if _written(checkpoint) != before:
             for entry in Path("/proc").iterdir():
                 try:
                     line, given = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
@@ -43,8 +52,12 @@ def wait_for_rank(rank, marker, state, seconds):
                     continue
                 if marker.encode() in line and f"PMI_RANK={rank}".encode() in given.split(b"\0"):
                     return int(entry.name)
-        time.sleep(0.1)
+        time.sleep(0.05)
     raise AssertionError(f"rank {rank} of {os.fspath(marker)} did not come up")
+
+
+def _written(path):
+    return path.stat().st_ino if path.exists() else None
 
 
 def iterations_of(checkpoint):

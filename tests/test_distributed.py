@@ -20,7 +20,9 @@ import scipy.sparse as sp
 
 import kantor as kt
 import mpi_checks_here as here
+from kantor.backends import gpu_mpi
 from kantor.backends.partition import Held, Layout, best, compare, contiguous, divide, fewest, full_rows
+from kantor.backends.reference import ReferenceBackend
 from kantor.cli import launched
 from kantor.errors import OptionError
 from kantor.planning.by_region import divide_plan
@@ -46,10 +48,10 @@ def environment():
     return kept | {"OMP_NUM_THREADS": "1", "KANTOR_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def run(*command, **options):
-    return subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=SECONDS, env=environment(), **options
-    )
+def run(*command, more=None):
+    words = [str(part) for part in command]
+    env = environment() | (more or {})
+    return subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, env=env)
 
 
 def kantor(*arguments):
@@ -78,6 +80,46 @@ def test_any_number_of_ranks_gives_the_answer_of_one(mpiexec, serial, ranks):
     if ranks == 2:
         again = run(mpiexec, "-n", ranks, sys.executable, CHECKS, "reference")
         assert json.loads(again.stdout.splitlines()[-1])["bits"] == found["bits"]
+
+
+@pytest.mark.parametrize("direct", ["0", "1"])
+def test_device_memory_is_staged_or_handed_to_mpi(mpiexec, direct):
+    """Four ranks with the CUDA backend on an emulated GPU, whose memory is the host's: any MPI can be handed it."""
+    import emulated_gpu
+
+    emulated_gpu.cuda_module()  # built once, not by every rank
+    command = (mpiexec, "-n", 4, sys.executable, CHECKS, "emulated", "kernels")
+    done = run(*command, more={"KANTOR_GPU_MPI": direct})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"direct": direct == "1", "backend": "cuda"}
+
+
+def test_mpi_is_asked_whether_it_takes_device_memory(monkeypatch):
+    class Device(ReferenceBackend):
+        def zeros(self, shape):
+            return type("Array", (), {"__cuda_array_interface__": {}})()
+
+    said = {"mpich": 0, "open": 0}
+
+    def query(kind, flag):
+        flag._obj.value = said["mpich"]
+        return 0
+
+    library = type("Library", (), {})()
+    monkeypatch.delenv("KANTOR_GPU_MPI", raising=False)
+    monkeypatch.setattr(gpu_mpi, "_library_says", lambda: gpu_mpi._mpich(library) or gpu_mpi._open(library))
+    assert not gpu_mpi.sends_from_device(Device())  # an MPI that knows no such question
+    library.MPIX_GPU_query_support, library.MPIX_Query_cuda_support = query, lambda: said["open"]
+    assert not gpu_mpi.sends_from_device(Device())
+    for kind in said:
+        said |= {"mpich": 0, "open": 0, kind: 1}
+        assert gpu_mpi.sends_from_device(Device())
+        assert not gpu_mpi.sends_from_device(ReferenceBackend())  # the host's memory
+    monkeypatch.setenv("KANTOR_GPU_MPI", "0")
+    assert not gpu_mpi.sends_from_device(Device())
+    monkeypatch.setenv("KANTOR_GPU_MPI", "yes")
+    with pytest.raises(OptionError, match="KANTOR_GPU_MPI"):
+        gpu_mpi.sends_from_device(Device())
 
 
 def test_a_plan_under_mpiexec_is_the_plan_of_one_process_and_verifies(mpiexec, tmp_path):
@@ -111,66 +153,83 @@ def test_an_error_of_one_rank_ends_the_job_with_its_message(mpiexec, tmp_path):
     assert "absent.mps" in done.stderr
 
 
-def test_a_signal_to_one_rank_interrupts_all_and_another_number_of_ranks_goes_on(mpiexec, tmp_path):
+ALONE = """
+import sys
+import numpy as np
+import kantor as kt
+with kt.distributed() as world:
+    if world.rank == 1 or sys.argv[1] == "all":
+        raise ValueError("this one cannot go on")
+    kt.solve_leontief(np.full((4, 4), 0.1), np.ones(4))
+"""
+
+
+@pytest.mark.parametrize("who", ["one", "all"])
+def test_an_exception_in_python_leaves_nobody_waiting(mpiexec, who):
+    done = run(mpiexec, "-n", 2, sys.executable, "-c", ALONE, who)
+    assert done.returncode != 0
+    assert "this one cannot go on" in done.stderr
+    assert ("rank 1 of 2" in done.stderr) == (who == "one")
+
+
+def start(*command):
+    return subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+
+
+def often(*arguments):
+    return (sys.executable, "-c", here.OFTEN, *arguments)
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """(arguments of a solve that never ends, its checkpoint): one after some iterations is there."""
     here.write_mps(tmp_path / "lp.mps")
-    state = tmp_path / "state"
-    command = kantor("lp", tmp_path / "lp.mps", "--method", "pdhg", "--json", "--checkpoint", state)
-    endless = (*command, "--tolerance", "1e-300")
-    job = subprocess.Popen(
-        [str(part) for part in (mpiexec, "-n", 2, *endless)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment(),
-    )  # fmt: skip
-    victim = here.wait_for_rank(1, str(tmp_path / "lp.mps"), state, SECONDS)
-    os.kill(victim, signal.SIGUSR1)
+    arguments = ("lp", tmp_path / "lp.mps", "--method", "pdhg", "--json", "--tolerance", "1e-300")
+    arguments = (*arguments, "--checkpoint", tmp_path / "state")
+    assert run(*kantor(*arguments, "--iteration-limit", 500)).returncode == 4
+    return arguments, tmp_path / "state" / "checkpoint.npz"
+
+
+def goes_on(launcher, arguments, checkpoint):
+    """A limit already passed: a run that started anew would stop at it, one that goes on is where the other ended."""
+    reached = here.iterations_of(checkpoint.read_bytes())
+    assert reached >= 400
+    again = run(*launcher, *kantor(*arguments, "--iteration-limit", 20))
+    assert again.returncode == 4, again.stderr
+    assert json.loads(again.stdout.splitlines()[-1])["iterations"] == reached
+
+
+def test_a_signal_to_one_rank_interrupts_all_and_another_number_of_ranks_goes_on(mpiexec, endless):
+    arguments, checkpoint = endless
+    job = start(mpiexec, "-n", 2, *often(*arguments))
+    os.kill(here.wait_for_rank(1, str(checkpoint.parent), checkpoint, SECONDS), signal.SIGUSR1)
     said, words = job.communicate(timeout=SECONDS)
     assert job.returncode == 130, words
     assert said, words
     assert json.loads(said.splitlines()[-1])["status"] == "interrupted"
-    before = (state / "checkpoint.npz").read_bytes()
-    reached = here.iterations_of(before)
-    assert reached > 1
-    # A limit already passed: a run that started anew would stop at it, one that goes on is where the other ended.
-    for launcher in ((), (mpiexec, "-n", 3)):
-        again = run(*launcher, *command, "--tolerance", "1e-300", "--iteration-limit", reached // 2)
-        assert again.returncode == 4, again.stderr
-        assert json.loads(again.stdout.splitlines()[-1])["iterations"] == reached
+    goes_on((), arguments, checkpoint)
+    goes_on((mpiexec, "-n", 3), arguments, checkpoint)
 
 
-def test_a_killed_rank_ends_the_job_and_leaves_the_last_checkpoint_whole(mpiexec, tmp_path):
-    here.write_mps(tmp_path / "lp.mps")
-    state = tmp_path / "state"
-    command = kantor("lp", tmp_path / "lp.mps", "--method", "pdhg", "--json", "--checkpoint", state)
-    first = run(*command, "--iteration-limit", "80", "--tolerance", "1e-300")
-    reached = here.iterations_of((state / "checkpoint.npz").read_bytes())
-    assert first.returncode == 4, first.stderr
-    kept = (state / "checkpoint.npz").read_bytes()
-    job = subprocess.Popen(
-        [str(part) for part in (mpiexec, "-n", 2, *command, "--tolerance", "1e-300")], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
-    victim = here.wait_for_rank(1, str(tmp_path / "lp.mps"), state, SECONDS)
-    os.kill(victim, signal.SIGKILL)
+def test_a_killed_rank_ends_the_job_and_leaves_the_last_checkpoint_whole(mpiexec, endless):
+    arguments, checkpoint = endless
+    job = start(mpiexec, "-n", 2, *often(*arguments))
+    os.kill(here.wait_for_rank(1, str(checkpoint.parent), checkpoint, SECONDS), signal.SIGKILL)
     job.communicate(timeout=SECONDS)  # raises if the other rank waits for ever
     assert job.returncode != 0
-    assert (state / "checkpoint.npz").read_bytes() == kept
-    again = run(*command, "--tolerance", "1e-300", "--iteration-limit", "20")
-    assert again.returncode == 4, again.stderr
-    assert json.loads(again.stdout.splitlines()[-1])["iterations"] == reached > 20
-    (state / "checkpoint.npz").write_bytes(kept[:-200])
-    torn = run(mpiexec, "-n", 2, *command)
+    goes_on((), arguments, checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-200])
+    torn = run(mpiexec, "-n", 2, *kantor(*arguments))
     assert torn.returncode == 2
     assert "checkpoint.npz" in torn.stderr
 
 
 def two_regions():
     goods = pd.MultiIndex.from_tuples([("a", "x"), ("b", "x"), ("a", "y"), ("b", "y")], names=["region", "sector"])
-    return kt.Economy.from_arrays(
-        input=np.full((4, 4), 0.1),
-        intensities=np.ones((1, 4)),
-        demand=np.ones(4),
-        products=goods,
-        indicators=["labour"],
-    )
+    names = {"products": goods, "indicators": ["labour", "land"]}
+    return kt.Economy.from_arrays(input=np.full((4, 4), 0.1), intensities=np.ones((2, 4)), demand=np.ones(4), **names)
 
 
 # ---- layouts and volumes: no ranks needed ----------------------------------------------------------------------------
@@ -278,7 +337,8 @@ def test_goods_of_a_region_lie_together(monkeypatch):
     economy.base_plan(np.ones(4))
     np.testing.assert_array_equal(world.groups[4], [0, 1, 0, 1])
     world.groups.clear()
-    program = kt.Plan(economy, limits={"labour": 3.0}).compile()
+    program = kt.Plan(economy, limits={"labour": 3.0, "land": 3.0}).compile()
     divide_plan(economy, program)
     np.testing.assert_array_equal(world.groups[4], [0, 1, 0, 1])
-    np.testing.assert_array_equal(world.groups[5], [0, 1, 0, 1, 1])  # a limit; the scale
+    np.testing.assert_array_equal(world.groups[5], [0, 1, 0, 1, 1])  # techniques and the scale
+    np.testing.assert_array_equal(world.groups[6], [0, 1, 0, 1, 1, 1])  # goods and two limits

@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import kantor as kt
 from kantor.data.parts import begin_parts, finish_parts, read_parts, write_part
-from kantor.data.shards import open_shards
+from kantor.data.shards import open_shards, split_table
 from kantor.errors import ProblemError
 from test_distributed import kantor, mpiexec, run  # noqa: F401 - a fixture
 
@@ -61,14 +62,21 @@ def test_other_files_are_not_replaced(tmp_path):
         begin_parts(tmp_path)
 
 
-def test_a_table_is_written_in_shards_of_which_none_is_empty(tmp_path):
+def test_no_shard_is_empty(tmp_path):
+    A = sp.lil_array((6, 6))
+    A[2] = 0.1  # all entries in one row
+    table = split_table(tmp_path, sp.csr_array(A), np.ones(6), 4)
+    assert min(shard.rows for shard in table.shards) > 0
+    assert abs(table.read(range(4))[0] - A).max() == 0.0
+
+
+def test_a_table_is_written_in_shards(tmp_path):
     done = run(
         *kantor("generate", "power-law", "60", "--inputs", "12", "--shards", "7", "-o", tmp_path / "t", "--json")
     )
     assert done.returncode == 0, done.stderr
     table = open_shards(tmp_path / "t")
     assert len(table.shards) == 7
-    assert min(shard.rows for shard in table.shards) > 0
     economy = kt.power_law(60, inputs=12)
     A, d = table.read(range(7))
     assert (A != economy.A).nnz == 0

@@ -1,6 +1,6 @@
 """Kill plans of several ranks at random, go on, and compare: python benchmarks/scaling/kills.py [--runs 100] [-o FILE]
 
-A plan is solved by 2 or 3 ranks under mpiexec with a checkpoint every tenth of a second, and ended at a random moment:
+A plan is solved by two ranks (--ranks) under mpiexec with a checkpoint every tenth of a second, and ended at random:
 
 rank   SIGKILL to one rank
 term   SIGTERM to one rank, as a scheduler does: all ranks must stop together, with code 130
@@ -9,7 +9,7 @@ torn   SIGKILL to all ranks, and then the newest checkpoint is cut short or has 
 
 It is started again until it is through, and killed once more with a chance of one third. Held to: the job ends within
 seconds of the kill, every checkpoint file is whole or was damaged by us, a damaged one is refused by name and never
-read, the plan in the end is optimal and is the plan of an undisturbed run. One JSON record with a line a run.
+read, the plan in the end is optimal and has the bits of an undisturbed run's. One JSON record with a line a run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ kind = "harmony"
 [limits.labour]
 at_most = "-5%"
 [solve]
-tolerance = 1e-9
+tolerance = 1e-6
 method = "pdhg"
 """
 
@@ -219,16 +219,14 @@ def run(
     assert code == 0, f"{line}: code {code}: {job.words()}"
     found = job.plan()
     assert found["status"] == "optimal", line
-    for side in ("lower", "upper"):
-        assert abs(found[side] - expected[side]) <= 2e-9 * abs(expected[side]), (line, found[side], expected[side])
-    line["same_bits"] = found["activity"] == expected["activity"]
+    assert found == expected, (line, found["lower"], expected["lower"])  # to the bit
     return line
 
 
-def undisturbed(folder: Path, mpiexec: str) -> dict[int, tuple[float, dict[str, Any]]]:
+def undisturbed(folder: Path, mpiexec: str, numbers: list[int]) -> dict[int, tuple[float, dict[str, Any]]]:
     """{ranks: (seconds, plan)} of runs that nobody disturbs."""
     found = {}
-    for ranks in (2, 3):
+    for ranks in numbers:
         job = Job(folder / f"undisturbed-{ranks}", ranks, mpiexec)
         began = time.monotonic()
         code = job.start().wait(SECONDS)
@@ -245,6 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--first", type=int, default=0, help="number of the first run, which is its seed")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[2])
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     from kantor.bench.machine import describe
@@ -253,7 +252,7 @@ def main() -> None:
     mpiexec = str(beside) if beside.exists() else str(shutil.which("mpiexec"))
     lines = []
     with tempfile.TemporaryDirectory() as place:
-        plain = undisturbed(Path(place).resolve(), mpiexec)
+        plain = undisturbed(Path(place).resolve(), mpiexec, options.ranks)
         for number in range(options.first, options.first + options.runs):
             folder = Path(place).resolve() / f"{number}"
             lines.append(run(number, folder, mpiexec, plain))
@@ -265,7 +264,6 @@ def main() -> None:
         "by_kind": {kind: sum(line["kind"] == kind for line in lines) for kind in KINDS},
         "went_on_from_a_checkpoint": sum(line["kills"][-1]["checkpoints"] > 0 for line in lines),
         "damaged_and_refused": sum(line["refused"] is True for line in lines),
-        "same_bits": sum(line["same_bits"] for line in lines),
         "slowest_end_seconds": max((k["seconds"] or 0.0) for line in lines for k in line["kills"]), "lines": lines,
     }  # fmt: skip
     if options.output is not None:

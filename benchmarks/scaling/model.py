@@ -37,6 +37,7 @@ class Machine:
 # of which eight tenths are assumed. Latencies: 2 us a message between nodes, and 10 us to start a copy and wait for it.
 MACHINES = (
     Machine("H100, NDR InfiniBand, PCIe 5 staging", 3.0e12, 50e9, 50e9, 2e-6),
+    Machine("H100 direct: NDR InfiniBand, MPI from the GPU's memory", 3.0e12, 50e9, math.inf, 2e-6),
     Machine("A100, HDR InfiniBand or Slingshot-11, PCIe 4 staging", 1.8e12, 25e9, 25e9, 2e-6),
 )
 COPY_START = 10e-6
@@ -134,7 +135,8 @@ def seconds(economy: Economy, ranks: int, machine: Machine) -> dict[str, Any]:
         if ranks > 1:
             # Out to the host, over the network, and in again; values travel while the own part is multiplied.
             moving = 8.0 * numbers * (2.0 / machine.staging + 1.0 / machine.network)
-            moving += machine.latency * partners + 2.0 * COPY_START * phases
+            moving += machine.latency * partners
+            moving += 0.0 if math.isinf(machine.staging) else 2.0 * COPY_START * phases
         total = 2.0 * max(local / 2.0, moving) if scheme == "rows" else local + 2.0 * moving
         if not best or total < best["seconds"]:
             best = {"scheme": scheme, "seconds": total, "local": local, "moving": 2.0 * moving,
@@ -192,7 +194,7 @@ def main() -> None:
     result: dict[str, Any] = {"machines": [asdict(machine) for machine in MACHINES], "predicted": predict()}
     for line in result["predicted"]:
         kind = "regions" if line["trade"] is not None else "no structure"
-        print(f"{line['machine'][:4]} {line['scaling']:9} {kind:12} {line['ranks']:5} ranks  "
+        print(f"{line['machine'][:11]:11} {line['scaling']:9} {kind:12} {line['ranks']:5} ranks  "
               f"{line['entries']:.1e} entries  "
               f"{1e3 * line['seconds']:9.3f} ms  local {1e3 * line['local']:9.3f}  moving {1e3 * line['moving']:9.3f}  "
               f"{line['scheme']:4} {line['numbers']:12,.0f} numbers  efficiency {line['efficiency']:.2f}")  # fmt: skip

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .analysis.price_model import price_model as price_model
     from .analysis.production_prices import production_prices as production_prices
     from .analysis.shards import solve_leontief_shards as solve_leontief_shards
+    from .analysis.shards import solve_lp_shards as solve_lp_shards
+    from .analysis.shards import verify_lp_shards as verify_lp_shards
     from .backends.world import distributed as distributed
     from .config import show_config as show_config
     from .data.balancing.supply_use import balance_supply_use as balance_supply_use
@@ -144,6 +146,7 @@ _HOME = {
     "show_config": "config",
     "solve_leontief": "solvers.leontief",
     "solve_leontief_shards": "analysis.shards",
+    "solve_lp_shards": "analysis.shards",
     "solve_lp": "solvers.lp",
     "technique_choice": "data.technique_choice",
     "template": "data.forms.template",
@@ -154,6 +157,7 @@ _HOME = {
     "sweep": "planning.sweep",
     "values": "solvers.leontief",
     "verify_lp": "solvers.verify",
+    "verify_lp_shards": "analysis.shards",
     "verify_plan": "planning.verify",
 }
 

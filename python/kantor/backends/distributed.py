@@ -201,10 +201,10 @@ def _grouped(csr: sp.csr_array, length: int, groups: np.ndarray, size: int) -> L
 class SpreadBackend(DistributedBackend):
     """The same where the host too has only a rank's own part: nothing whole exists anywhere.
 
-    Shapes, of operators too, are those of the rank's own rows.
+    Shapes, of operators too, are those of the rank's own rows. ``layout`` is that of square matrices.
     """
 
-    def __init__(self, local: Backend, world: World, layout: Layout) -> None:
+    def __init__(self, local: Backend, world: World, layout: Layout | None = None) -> None:
         super().__init__(local, world)
         self.own_layout = layout
 
@@ -219,5 +219,24 @@ class SpreadBackend(DistributedBackend):
 
     def prepare_rows(self, rows: sp.csr_array, values: str = "float64") -> Operator:
         """A square matrix from every rank's rows, whose columns are *positions* of the layout; without a transpose."""
+        assert self.own_layout is not None
         product = Product(self.local, self.world, rows, self.own_layout, self.own_layout, values, whole_rows=True)
         return Operator((rows.shape[0], rows.shape[0]), int(rows.nnz), Divided(product, None), None, values)
+
+    def prepare_entries(self, held: sp.csr_array, at: np.ndarray, rows: Layout, columns: Layout) -> Operator:
+        """A matrix and its transpose from every rank's entries: ``held`` (at.size, all columns), its rows those at the
+        ascending positions ``at``; a row may lie with several ranks."""
+        rank = self.world.rank
+        forward = Product(self.local, self.world, held, rows, columns, at=at)
+        # The transpose of only those columns that have entries here.
+        used, place = np.unique(held.indices, return_inverse=True)
+        row = at[np.repeat(np.arange(at.size), np.diff(held.indptr))]
+        turned = sp.csr_array((held.data, (place, row)), shape=(used.size, rows.n))
+        backward = Product(self.local, self.world, turned, columns, rows, at=used.astype(np.int64))
+        own = (int(rows.counts[rank]), int(columns.counts[rank]))
+        return Operator(own, int(held.nnz), Divided(forward, backward), True, "float64")
+
+    def prepare(self, matrix: Any, *, transpose: bool = True, values: str = "float64") -> Operator:
+        """What :meth:`prepare_entries` made, as it is: there is no whole matrix to take."""
+        assert isinstance(matrix, Operator)
+        return matrix

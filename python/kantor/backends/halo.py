@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from .gpu_mpi import address_of, sends_from_device
 from .host import HostBackend
 from .partition import Indices, Layout
 from .protocol import Array, Backend
@@ -21,15 +22,14 @@ _TAG = 11
 
 
 class Exchange:
-    """Persistent non-blocking messages that fetch the values at ``wanted`` positions, ascending and not this rank's.
+    """Who sends whom how many values, so that every rank gets those at ``wanted`` positions: ascending and not its own.
 
-    Made together by all ranks. One set of buffers and requests for each number of right-hand sides.
+    Made together by all ranks. ``picked``: what others want of this rank, as local indices, by rank.
     """
 
     def __init__(self, world: World, layout: Layout, wanted: Indices) -> None:
         from mpi4py import MPI
 
-        self.world = world
         counts = np.bincount(layout.owner(wanted), minlength=world.size).astype(np.int64)
         to_send = np.empty_like(counts)
         world.comm.Alltoall(counts, to_send)
@@ -38,43 +38,49 @@ class Exchange:
             [np.ascontiguousarray(wanted, dtype=np.int64), (counts, _starts(counts)), MPI.INT64_T],
             [asked, (to_send, _starts(to_send)), MPI.INT64_T],
         )
-        self.picked = asked - layout.offsets[world.rank]  # local indices of what others want, by rank
+        self.picked = asked - layout.offsets[world.rank]
         self.counts, self.sends = counts, to_send
-        self._ready: dict[int, tuple[np.ndarray, np.ndarray, list[Any]]] = {}
-
-    def buffers(self, width: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-        """(to send, to receive, requests) for ``width`` right-hand sides."""
-        if width not in self._ready:
-            self._ready[width] = _buffers(self.world, self.sends, self.counts, width)
-        return self._ready[width]
 
 
-def _buffers(
-    world: World, to_send: Indices, to_receive: Indices, width: int
-) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-    """Buffers and persistent requests for so many rows to and from every rank."""
-    send, receive = np.empty((int(to_send.sum()), width)), np.empty((int(to_receive.sum()), width))
-    requests = []
-    for counts, buffer, make in ((to_receive, receive, world.comm.Recv_init), (to_send, send, world.comm.Send_init)):
-        for rank, (start, count) in enumerate(zip(_starts(counts), counts, strict=True)):
-            if count:
-                requests.append(make(buffer[start : start + count], rank, _TAG))
-    return send, receive, requests
+class Mail:
+    """Buffers and persistent non-blocking messages for vectors (rows, *more); made alike by all ranks.
+
+    outbox : values that others want; inbox: first those that this rank wants, then the sums that come for its rows
+    partial : sums for others' rows; values, sums: the messages
+    device : whether the buffers lie where the local backend's arrays do. If not, and those are no NumPy arrays, what
+        travels is copied: ``staged``.
+    """
+
+    def __init__(self, product: Product, more: tuple[int, ...]) -> None:
+        local, comm = product.local, product.world.comm
+        there, back = product.exchange, product.back
+        self.device = product.direct
+        make = local.zeros if self.device else np.zeros
+        arrived = 0 if back is None else back.picked.size
+        self.outbox = make((there.picked.size, *more))
+        self.inbox = make((product.fetched + arrived, *more))
+        self.partial = None if back is None else make((int(back.counts.sum()), *more))
+        self.added = local.zeros((product.rows, *more))
+        width = int(np.prod(more, dtype=np.int64))
+        post = lambda how, array, counts, first=0: _messages(how, array, counts, width, first)  # noqa: E731
+        self.values = post(comm.Recv_init, self.inbox, there.counts) + post(comm.Send_init, self.outbox, there.sends)
+        self.sums: list[Any] = []
+        if back is not None:
+            self.sums = post(comm.Recv_init, self.inbox, back.sends, product.fetched)
+            self.sums += post(comm.Send_init, self.partial, back.counts)
 
 
-class Sums:
-    """The reverse of an exchange: a rank's sums for others' rows go to their owners."""
+def _messages(how: Any, array: Any, counts: Indices, width: int, first: int) -> list[Any]:
+    """Persistent messages of so many rows from or to every rank, one after another in a buffer from row ``first``."""
+    from mpi4py import MPI
 
-    def __init__(self, world: World, layout: Layout, theirs: Indices) -> None:
-        # As if the owners fetched: they are asked for room, so the lists of both sides are those of an Exchange.
-        self.plan = Exchange(world, layout, theirs)
-        self._ready: dict[int, tuple[np.ndarray, np.ndarray, list[Any]]] = {}
-
-    def buffers(self, width: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-        """(to send, to receive, requests): what an exchange fetches is sent here, and the other way round."""
-        if width not in self._ready:
-            self._ready[width] = _buffers(self.plan.world, self.plan.counts, self.plan.sends, width)
-        return self._ready[width]
+    found, place = [], address_of(array) if counts.any() else 0
+    for rank, (start_row, count) in enumerate(zip(first + _starts(counts), counts, strict=True)):
+        if count:
+            numbers = int(count) * width
+            memory = MPI.buffer.fromaddress(place + int(start_row) * width * 8, numbers * 8)
+            found.append(how([memory, numbers, MPI.DOUBLE], rank, _TAG))
+    return found
 
 
 class Product:
@@ -85,35 +91,38 @@ class Product:
 
     def __init__(
         self, local: Backend, world: World, held: sp.csr_array, rows: Layout, columns: Layout, values: str = "float64",
-        whole_rows: bool = False,
+        whole_rows: bool = False, at: Indices | None = None,
     ) -> None:  # fmt: skip
-        """``whole_rows``: ``held`` is (own rows, all columns) instead, and no other rank holds entries of them."""
+        """``whole_rows``: ``held`` is (own rows, all columns) instead, and no other rank holds entries of them.
+
+        ``at``: ``held`` is (at.size, all columns) instead, its rows being those at these ascending positions.
+        """
         self.local, self.world = local, world
         low, high = (int(o) for o in columns.offsets[world.rank : world.rank + 2])
         first, last = (int(o) for o in rows.offsets[world.rank : world.rank + 2])
-        theirs = np.zeros(0, dtype=np.int64)
-        mine = held
+        mine, others, theirs = held, None, np.zeros(0, dtype=np.int64)
         if not whole_rows:
-            filled = np.diff(held.indptr) > 0
-            filled[first:last] = False
-            theirs = np.flatnonzero(filled)
-            mine = sp.csr_array(held[first:last])
+            if at is None:
+                at = np.flatnonzero(np.diff(held.indptr))
+                held = sp.csr_array(held[at])
+            owned = (at >= first) & (at < last)
+            mine = _placed(sp.csr_array(held[owned]), at[owned] - first, last - first)
+            others, theirs = sp.csr_array(held[~owned]), at[~owned].astype(np.int64)
         inside = (mine.indices >= low) & (mine.indices < high)
-        others = None if whole_rows else sp.csr_array(held[theirs])
         wanted = mine.indices[~inside]
         if others is not None:
             wanted = np.concatenate([wanted, others.indices[(others.indices < low) | (others.indices >= high)]])
         wanted = np.unique(wanted)
         self.exchange = Exchange(world, columns, wanted)
-        own = _part(mine, inside, mine.indices[inside] - low, high - low)
-        halo = _part(mine, ~inside, np.searchsorted(wanted, mine.indices[~inside]), wanted.size)
-        self.sums = None if whole_rows else Sums(world, rows, theirs)
-        if self.sums is not None and self.sums.plan.picked.size:
+        own, halo = _split(mine, inside, low, high, wanted)
+        # Sums go the other way round: as if their owners were asked for room.
+        self.back = None if whole_rows else Exchange(world, rows, theirs)
+        if self.back is not None and self.back.picked.size:
             # Sums that arrive are one more kind of fetched value: each is added to its row, in the order of the ranks.
-            at = self.sums.plan.picked
+            at = self.back.picked
             placed = sp.csr_array((np.ones(at.size), (at, np.arange(at.size))), shape=(last - first, at.size))
             halo = sp.csr_array(sp.hstack([halo, placed], format="csr"))
-        self.fetched, self.has_halo = wanted.size, bool(halo.nnz)
+        self.fetched, self.rows, self.has_halo = wanted.size, last - first, bool(halo.nnz)
         prepare = lambda part: local.prepare(part, transpose=False, values=values)  # noqa: E731
         self.own, self.halo = prepare(own), prepare(halo)
         self.others_own = self.others_halo = None
@@ -121,7 +130,9 @@ class Product:
             inside = (others.indices >= low) & (others.indices < high)
             self.others_own = prepare(_part(others, inside, others.indices[inside] - low, high - low))
             away = np.searchsorted(wanted, others.indices[~inside])
-            self.others_halo = prepare(_part(others, ~inside, away, wanted.size))
+            self.others_halo = prepare(_part(others, ~inside, away, halo.shape[1]))
+        self._mail: dict[tuple[int, ...], Mail] = {}
+        self.direct = sends_from_device(local)
         self._pick = None
         if not isinstance(local, HostBackend):
             # The contract has no gather; a product with ones picks the same values, exactly, where they are.
@@ -137,47 +148,60 @@ class Product:
             if op is not None:
                 self.local.few_products(op)
 
+    def mail(self, more: tuple[int, ...]) -> Mail:
+        """Buffers and messages for vectors (rows, *more), made at their first use."""
+        if more not in self._mail:
+            self._mail[more] = Mail(self, more)
+        return self._mail[more]
+
     def times(self, x: Array, out: Array) -> None:
         """out <- M x. Collective."""
-        local, flat = self.local, len(x.shape) == 1
-        width = 1 if flat else int(x.shape[1])
-        send, receive, requests = self.exchange.buffers(width)
-        if send.size:
-            self._gather(x, send)
-        start(requests)
+        local, mail = self.local, self.mail(tuple(x.shape[1:]))
+        self._gather(x, mail)
+        start(mail.values)
         local.matvec(self.own, x, out)
-        wait(requests)
-        put = lambda array: local.from_host(array[:, 0] if flat else array)  # noqa: E731
-        if self.sums is not None:
-            partial, arrived, requests = self.sums.buffers(width)
-            if self.others_own is not None:
-                partial[...] = self._for_others(x, put(receive), partial.shape[0]).reshape(partial.shape)
-            start(requests)
-            wait(requests)
-            receive = np.concatenate([receive, arrived]) if arrived.size else receive
+        wait(mail.values)
+        if self.back is not None:
+            self._for_others(x, mail)
+            start(mail.sums)
+            wait(mail.sums)
         if self.has_halo:
-            added = local.zeros(out.shape)
-            local.matvec(self.halo, put(receive), added)
-            local.axpby(1.0, added, 1.0, out)
+            local.matvec(self.halo, self._arrived(mail), mail.added)
+            local.axpby(1.0, mail.added, 1.0, out)
 
-    def _for_others(self, x: Array, fetched: Array, count: int) -> np.ndarray:
-        """Sums for others' rows."""
-        assert self.others_own is not None
-        assert self.others_halo is not None
-        local, shape = self.local, (count, *x.shape[1:])
-        total, added = local.zeros(shape), local.zeros(shape)
-        local.matvec(self.others_own, x, total)
-        local.matvec(self.others_halo, fetched, added)
-        local.axpby(1.0, added, 1.0, total)
-        return local.to_host(total)
+    def _arrived(self, mail: Mail) -> Array:
+        return mail.inbox if mail.device or self._pick is None else self.local.from_host(mail.inbox)
 
-    def _gather(self, x: Array, send: np.ndarray) -> None:
-        if self._pick is None:
-            np.take(x if len(x.shape) == 2 else x[:, None], self.exchange.picked, axis=0, out=send)
+    def _gather(self, x: Array, mail: Mail) -> None:
+        """What others want, into the outbox."""
+        if not self.exchange.picked.size:
             return
-        picked = self.local.zeros(send.shape if len(x.shape) == 2 else send.shape[0])
+        if self._pick is None:
+            np.take(x, self.exchange.picked, axis=0, out=mail.outbox)
+            return
+        picked = mail.outbox if mail.device else self.local.zeros(mail.outbox.shape)
         self.local.matvec(self._pick, x, picked)
-        send[...] = self.local.to_host(picked).reshape(send.shape)
+        self._deliver(picked, mail.outbox, mail)
+
+    def _for_others(self, x: Array, mail: Mail) -> None:
+        """Sums for others' rows, into ``partial``."""
+        if self.others_own is None or self.others_halo is None:
+            return
+        local, in_place = self.local, mail.device or self._pick is None
+        assert mail.partial is not None
+        total = mail.partial if in_place else local.zeros(mail.partial.shape)
+        added = local.zeros(mail.partial.shape)
+        local.matvec(self.others_own, x, total)
+        local.matvec(self.others_halo, self._arrived(mail), added)
+        local.axpby(1.0, added, 1.0, total)
+        self._deliver(total, mail.partial, mail)
+
+    def _deliver(self, computed: Array, buffer: Any, mail: Mail) -> None:
+        """Make what the backend computed ready to be sent from ``buffer``."""
+        if mail.device:
+            self.local.synchronise()
+        elif self._pick is not None:
+            buffer[...] = self.local.to_host(computed)
 
 
 def start(requests: list[Any]) -> None:
@@ -196,11 +220,42 @@ def _starts(counts: Indices) -> Indices:
     return np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
 
 
+def _placed(matrix: sp.csr_array, at: Indices, rows: int) -> sp.csr_array:
+    """The same rows at these places among so many, the others empty."""
+    counts = np.zeros(rows, dtype=np.int64)
+    counts[at] = np.diff(matrix.indptr)
+    reached = np.concatenate([[0], np.cumsum(counts)])
+    return sp.csr_array((matrix.data, matrix.indices, reached), shape=(rows, matrix.shape[1]))
+
+
+def _split(
+    matrix: sp.csr_array, inside: Indices, low: int, high: int, wanted: Indices
+) -> tuple[sp.csr_array, sp.csr_array]:
+    """(entries of columns low .. high - 1, entries of the columns ``wanted``), sorted within rows.
+
+    Most entries are inside: what is counted and searched is the rest.
+    """
+    away = np.flatnonzero(~inside)
+    of_row = np.bincount(np.searchsorted(matrix.indptr, away, side="right") - 1, minlength=matrix.shape[0])
+    own = _csr(
+        matrix.data[inside] if away.size else matrix.data,
+        np.subtract(matrix.indices[inside] if away.size else matrix.indices, low, dtype=np.int32, casting="unsafe"),
+        np.diff(matrix.indptr) - of_row, high - low,
+    )  # fmt: skip
+    return own, _csr(matrix.data[away], np.searchsorted(wanted, matrix.indices[away]), of_row, wanted.size)
+
+
 def _part(matrix: sp.csr_array, keep: Indices, indices: Indices, columns: int) -> sp.csr_array:
     """The kept entries with new column indices, sorted within rows."""
     reached = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
-    part = sp.csr_array(
-        (matrix.data[keep], indices.astype(np.int32), reached[matrix.indptr]), shape=(matrix.shape[0], columns)
-    )
-    part.sort_indices()
-    return part
+    return _csr(matrix.data[keep], indices, np.diff(reached[matrix.indptr]), columns)
+
+
+def _csr(data: Indices, indices: Indices, counts: Indices, columns: int) -> sp.csr_array:
+    """From the number of entries of every row; columns int32, sorted within rows."""
+    starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    # SciPy gives both index arrays one type: wide row pointers would make the columns wide too.
+    narrow = starts.astype(np.int32) if starts[-1] < 2**31 else starts
+    made = sp.csr_array((data, indices.astype(np.int32, copy=False), narrow), shape=(counts.size, columns))
+    made.sort_indices()
+    return made

@@ -202,7 +202,8 @@ def distributed(comm: Any = None, *, partition: str = "auto") -> Iterator[World]
 
     Every rank must run the same calls on the same arguments: each is collective. All get the whole answer. The bits of
     the answer depend on the number of ranks and on nothing else. SIGINT, SIGTERM and SIGUSR1 interrupt all ranks
-    together. Raises BackendUnavailable without mpi4py.
+    together. An exception that leaves the block on some ranks only ends the job within seconds, with the rank's number
+    and message. Raises BackendUnavailable without mpi4py.
 
     >>> import numpy as np, scipy.sparse as sp
     >>> import kantor as kt
@@ -229,6 +230,10 @@ def distributed(comm: Any = None, *, partition: str = "auto") -> Iterator[World]
     _active = world
     try:
         yield world
+    except Exception as error:
+        if not world.failed_together():  # the others wait for this rank in a sum or a product
+            world.abort(f"{type(error).__name__}: {error}", 1)
+        raise
     finally:
         _active = None
         for number, handler in before.items():

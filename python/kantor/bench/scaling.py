@@ -87,7 +87,7 @@ def _case(world: World, regions: int, goods: int, users: int, trade: float | Non
 
 
 def _messages(product: Any) -> None:
-    _, _, requests = product.exchange.buffers(1)
+    requests = product.mail(()).values
     start(requests)
     wait(requests)
 

@@ -20,12 +20,13 @@ def main() -> None:
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
-    if early:
-        signal.signal(signal.SIGINT, _leave)
+    # A scheduler's signals are a Ctrl-C too: the best plan so far and a checkpoint are written, then it ends.
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1) if early else ()
+    for number in numbers:
+        signal.signal(number, _leave)
     command = __getattr__("app")
-    if early:
-        # A scheduler's signals are a Ctrl-C too: the best plan so far and a checkpoint are written, then it ends.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    if launched() == 1:  # many processes load MPI first, which an exception on its way would tear: see distributed()
+        for number in numbers:
             signal.signal(number, signal.default_int_handler)
     try:
         if launched() > 1:

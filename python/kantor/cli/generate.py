@@ -133,11 +133,34 @@ def regional(
     _tell(table, began, as_json)
 
 
+@app.command("regional-program")
+def regional_program(
+    regions: Annotated[int, typer.Argument(metavar="REGIONS", help="How many regions, one shard each.")],
+    goods: Annotated[int, typer.Argument(metavar="GOODS", help="Goods of each region, with two techniques each.")],
+    output: Output,
+    users: Annotated[int, typer.Option(help="Draws of a user per good and technique.")] = 20,
+    trade: Annotated[float, typer.Option(help="Share of the users in other regions.")] = 0.05,
+    seed: Seed = 1,
+    as_json: Json = False,
+) -> None:
+    """Least labour for a final demand under a common limit, a linear program in shards, for kantor lp."""
+    from ..data.regional_program import write_regional_program
+
+    once(_check_free)(output)
+    began = time.perf_counter()
+    program = write_regional_program(output, regions, goods, users=users, trade=trade, seed=seed, world=active())
+    rows, columns = program.shape
+    say(f"{rows:,} rows, {columns:,} columns, {program.entries:,} entries: wrote {output}")
+    if as_json:
+        sizes = {"rows": rows, "columns": columns, "entries": program.entries, "shards": len(program.shards)}
+        print_json({**sizes, "folder": str(output), "seconds": {"total": time.perf_counter() - began}})
+
+
 def _check_free(folder: Path) -> None:
     """Before the work, not after it."""
     if active() is not None:  # every rank would make the whole of it
         raise OptionError(
-            "generate: only the regional family is made by several ranks; start it without mpiexec or srun"
+            "generate: only the regional families are made by several ranks; start it without mpiexec or srun"
         )
     if folder.exists():
         raise ProblemError(f"--output {folder}: exists already; name a folder that does not")

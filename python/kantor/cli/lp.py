@@ -10,10 +10,11 @@ import typer
 
 from ..backends.world import once
 from ..data.atomic import new_file
-from ..errors import ProblemError
+from ..errors import OptionError, ProblemError
 from .console import Exit, exit_code, finish, print_json, say
 from .plan import Checkpoint, Json, Quiet
 from .progress import steps
+from .sharded import is_program, lp_shards
 
 if TYPE_CHECKING:
     from ..solvers.problem import LinearProgram
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def lp(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An MPS file, .mps or .mps.gz.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="An MPS file, .mps or .mps.gz, or a folder of shards.", show_default=False),
+    ],
     tolerance: Annotated[float, typer.Option(help="Largest relative primal residual, dual residual and gap.")] = 1e-6,
     method: Annotated[str, typer.Option(help="auto, planning, pdhg, or highs for small programmes.")] = "auto",
     backend: Annotated[str, typer.Option(help="auto, cuda, native, numba, reference or cupy.")] = "auto",
@@ -40,8 +44,15 @@ def lp(
     """Solve a linear programme and recheck the answer on the file's own numbers.
 
     Exit code 0: optimal; 1: the recheck failed; 3: infeasible or unbounded, with a ray; 4: a limit was reached;
-    130: interrupted.
+    130: interrupted. A folder of shards (kantor generate regional-program) is solved by pdhg, every rank of mpiexec or
+    srun reading only its own; --out then names a folder that they write together.
     """
+    if is_program(file):
+        if method not in ("auto", "pdhg") or relax_integers:
+            raise OptionError(f"{file}: a program in shards is solved by pdhg, and has no integers")
+        lp_shards(file, out, as_json, quiet, tolerance=tolerance, backend=backend, time_limit_s=time_limit,
+                  iteration_limit=iteration_limit, checkpoint=checkpoint)  # fmt: skip
+        return
     from ..solvers.lp import solve_lp
     from ..solvers.mps import read_mps
     from ..solvers.verify import verify_lp

@@ -1,4 +1,4 @@
-"""``kantor balance FOLDER`` for tables in shards: no process has all of the table or of the answer."""
+"""``kantor balance FOLDER`` and ``kantor lp FOLDER`` for shards: no process has all of the input or of the answer."""
 
 from __future__ import annotations
 
@@ -22,8 +22,48 @@ def is_sharded(table: str) -> bool:
     return (Path(table) / HEAD).is_file()
 
 
+def is_program(folder: Path) -> bool:
+    """Whether this is a folder of a linear program's shards."""
+    from ..data.program_shards import HEAD
+
+    return (folder / HEAD).is_file()
+
+
+def lp_shards(folder: Path, output: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Solve on all ranks and recheck on the shards; ``output``: a folder that all ranks write. Collective."""
+    import pandas as pd
+
+    from ..analysis.shards import solve_lp_shards
+    from ..data.parts import begin_parts
+
+    world, began = active_or_alone(), time.perf_counter()
+    if output is not None:
+        once(begin_parts)(output)
+    with steps(quiet=quiet) as step:
+        step.begin(f"solving {folder} on {world.size} ranks")
+        found = solve_lp_shards(folder, world=world, **options)
+    facts = {
+        "status": found.status.value, "objective": found.objective, "dual_objective": found.dual_objective,
+        "gap": found.residuals.gap, "primal_residual": found.residuals.primal, "dual_residual": found.residuals.dual,
+        "iterations": found.iterations, "method": found.info.method, "why": found.info.why, "ranks": world.size,
+    }  # fmt: skip
+    if output is not None:
+        columns = np.arange(found.first_column, found.first_column + found.x.size)
+        table = pd.DataFrame({"column": columns, "x": found.x, "reduced_cost": found.reduced_costs})
+        _write(output, table, world, **facts)
+    seconds = {"total": world.now() - began, **found.info.seconds}
+    if as_json:
+        print_json(facts | {"seconds": seconds})
+    else:
+        for name, value in facts.items():
+            typer.echo(f"{name.replace('_', ' '):16}{value:.9g}" if isinstance(value, float) else f"{name:16}{value}")
+    finish(exit_code(found.status))
+
+
 def balance_shards(folder: Path, top: int, output: Path | None, as_json: bool, asked_more: bool) -> None:
     """Gross output for the final demand in the shards; ``output``: a folder that all ranks write. Collective."""
+    import pandas as pd
+
     from ..analysis.shards import solve_leontief_shards
     from ..data.parts import begin_parts
 
@@ -38,7 +78,10 @@ def balance_shards(folder: Path, top: int, output: Path | None, as_json: bool, a
         step.begin(f"solving {folder} on {world.size} ranks")
         found = solve_leontief_shards(folder, world=world)
     if output is not None:
-        _write(output, found, world)
+        goods = np.arange(found.first, found.first + found.x.size)
+        table = pd.DataFrame({"good": goods, "gross_output": found.x, "error_bound": found.error_bound})
+        facts = {"status": found.status.value, "iterations": found.iterations, "residual": found.residual}
+        _write(output, table, world, **facts)
     totals = world.sum(np.array([found.x.sum(), found.x.size, found.halo]))
     largest = _largest(found, top, world)
     seconds = world.now() - began
@@ -67,19 +110,15 @@ def _largest(found: Any, top: int, world: World) -> list[tuple[int, float, float
     return sorted(everyone, key=lambda line: (-line[1], line[0]))[:top]
 
 
-def _write(folder: Path, found: Any, world: World) -> None:
+def _write(folder: Path, table: Any, world: World, **facts: Any) -> None:
     """Every rank its own part; the first one the head, when all parts are there."""
-    import pandas as pd
-
     from ..data.parts import finish_parts, write_part
 
     part, error = None, None
-    goods = np.arange(found.first, found.first + found.x.size)
-    table = pd.DataFrame({"good": goods, "gross_output": found.x, "error_bound": found.error_bound})
     try:
         part = write_part(folder, world.rank, table)
     except Exception as trouble:  # told to the others, who would wait
         error = trouble
     world.agree(error)
     parts = world.comm.allgather(part)
-    once(finish_parts)(folder, parts, status=found.status.value, iterations=found.iterations, residual=found.residual)
+    once(finish_parts)(folder, parts, **facts)

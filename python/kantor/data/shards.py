@@ -65,7 +65,7 @@ class ShardedTable:
             raise ProblemError(
                 f"{self.folder}: {len(self.shards)} shards for {ranks} ranks; every rank needs one of its own"
             )
-        cuts = _cuts(np.array([shard.entries for shard in self.shards], dtype=np.float64), ranks)
+        cuts = cuts_of(np.array([shard.entries for shard in self.shards], dtype=np.float64), ranks)
         first = np.concatenate([[0], np.cumsum([shard.rows for shard in self.shards])]).astype(np.int64)
         return Layout(first[cuts]), [range(int(a), int(b)) for a, b in pairwise(cuts)]
 
@@ -86,7 +86,9 @@ class ShardedTable:
                 data, indices, indptr, demand = (file[name] for name in ("data", "indices", "indptr", "demand"))
         except OSError as error:
             raise ProblemError(f"{path}: cannot be read ({error.strerror or error})") from None
-        rows = sp.csr_array((data, indices, indptr), shape=(shard.rows, self.n))
+        # SciPy gives both index arrays one type: wide row pointers would make the columns wide too.
+        narrow = indptr.astype(np.int32) if data.size < 2**31 else indptr
+        rows = sp.csr_array((data, indices, narrow), shape=(shard.rows, self.n))
         if rows.nnz and not np.isfinite(data).all():
             raise ProblemError(f"{path}: an entry is not finite")
         if not np.isfinite(demand).all():
@@ -116,7 +118,7 @@ def split_table(folder: str | Path, A: sp.csr_array, demand: np.ndarray, count: 
         raise ProblemError(f"{folder}: a table of shape {A.shape}; only square ones are kept in shards")
     if not 1 <= count <= n:
         raise ProblemError(f"{folder}: {count} shards for {n} goods, expected 1 to {n}")
-    cuts = _cuts(np.diff(A.indptr), count)
+    cuts = cuts_of(np.diff(A.indptr), count)
     shards = [write_shard(folder, i, sp.csr_array(A[a:b]), demand[a:b]) for i, (a, b) in enumerate(pairwise(cuts))]
     return write_head(folder, shards, **notes)
 
@@ -149,7 +151,7 @@ def open_shards(folder: str | Path) -> ShardedTable:
     return table
 
 
-def _cuts(weights: np.ndarray, count: int) -> np.ndarray:
+def cuts_of(weights: np.ndarray, count: int) -> np.ndarray:
     """Where to cut for pieces of about equal weights, none of them empty."""
     cuts = contiguous(weights, count).offsets
     for piece in range(1, count):
