@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import BackendError, KantorError
-from . import analysis, bench, compare, export, generate, info, lp, partition, plan, replan, tables, template
+from . import analysis, bench, compare, export, generate, info, lp, monitor, partition, plan, replan, tables, template
 from .console import Exit, print_json, say
 from .ranks import failed, refuse_alone
 
@@ -100,6 +100,7 @@ app.command("verify")(plan.verify)
 app.command("report")(plan.report)
 app.command("replan")(replan.replan)
 app.command("log")(replan.log)
+app.command("monitor")(monitor.monitor)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("template")(template.template)

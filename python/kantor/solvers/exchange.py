@@ -41,6 +41,7 @@ _CHAIN = 40
 _CALM = 3
 _PRIMAL, _DUAL = 1e-9, 1e-9  # violations counted, relative to the good's output and price
 _SOLVE = 1e-12
+_CONTENT = 1e-6  # of what goods need of limits: multiplied by changes only, as z_k
 _SURPLUS = 3e-12  # of its output that a good's balance aims to leave over, for rounding
 _WEIGHT = 100.0  # of violated bounds in the estimated gap: a plan has to be repaired, a price only bounds
 _ENOUGH = 0.1  # the search ends when its own estimate of the gap is this share of the tolerance
@@ -337,7 +338,7 @@ class Exchange:
             return np.zeros((self.n, 0))
         right = np.ascontiguousarray(self.technology.use[self.marginal])
         start = getattr(self, "content", right)
-        self.content = self.technology.solve(self.rows, right, start, 1e-9)
+        self.content = self.technology.solve(self.rows, right, start, _CONTENT)
         return self.content
 
     def _needs(self, goods: np.ndarray[Any, Any]) -> sp.csr_array:
