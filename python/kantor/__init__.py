@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .feedback.monitor.monitor import MonitorOptions as MonitorOptions
     from .feedback.monitor.stream import read_reports as read_reports
     from .feedback.replan import Replanner as Replanner
+    from .feedback.shock import shock as shock
     from .feedback.stability import Stability as Stability
     from .modelling.capital import Capital as Capital
     from .modelling.capital import Storage as Storage
@@ -95,6 +96,7 @@ _HOME = {
     "MonitorOptions": "feedback.monitor.monitor",
     "read_reports": "feedback.monitor.stream",
     "Replanner": "feedback.replan",
+    "shock": "feedback.shock",
     "Stability": "feedback.stability",
     "read_change": "feedback.change",
     "verify_log": "feedback.log",

@@ -11,7 +11,22 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import BackendError, KantorError
-from . import analysis, bench, compare, export, generate, info, lp, monitor, partition, plan, replan, tables, template
+from . import (
+    analysis,
+    bench,
+    compare,
+    export,
+    generate,
+    info,
+    lp,
+    monitor,
+    partition,
+    plan,
+    replan,
+    shock,
+    tables,
+    template,
+)
 from .console import Exit, print_json, say
 from .ranks import failed, refuse_alone
 
@@ -101,6 +116,7 @@ app.command("report")(plan.report)
 app.command("replan")(replan.replan)
 app.command("log")(replan.log)
 app.command("monitor")(monitor.monitor)
+app.command("shock")(shock.shock)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("template")(template.template)
