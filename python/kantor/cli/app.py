@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from ..errors import BackendError, KantorError
 from . import (
     analysis,
+    ballots,
     bench,
     compare,
     export,
@@ -117,6 +118,8 @@ app.command("replan")(replan.replan)
 app.command("log")(replan.log)
 app.command("monitor")(monitor.monitor)
 app.command("shock")(shock.shock)
+app.command("ballots")(ballots.ballots)
+app.command("fund")(ballots.fund)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("template")(template.template)

@@ -181,8 +181,8 @@ def shock(
 
     >>> eco = Economy.from_iot(A=[[0.0, 0.5], [0.0, 0.0]], Y=[1.0, 4.0], labels=["steel", "cars"])
     >>> found = shock(eco, {"steel": 0.5})
-    >>> found.losses.round(4).values.tolist()          # cars wait, or steel; half the steel makes 3 of 4 cars at most
-    [[0.3, 0.3, 0.3, 0.5, 0.6]]
+    >>> found.losses.round(4).values.tolist()          # without steel for people 1.5 of 3 make 3 of 4 cars
+    [[0.4, 0.4, 0.4, 0.5, 0.8]]
     """
     eco = economy.for_demand("total" if targets is None else targets)
     base = eco.base_plan("total" if targets is None else targets).clip(lower=0.0)

@@ -81,8 +81,8 @@ class Monitor:
     >>> step = monitor.step(1, pd.DataFrame({"series": ["mill", "mine", "mine"], "value": [90.0, -5.0, "?"]}))
     >>> step.quarantined[["series", "reason"]].values.tolist()
     [['mine', 'negative'], ['mine', 'unreadable'], ['mine', 'missing']]
-    >>> monitor.indices().loc["mill", "productivity"].round(2)
-    0.91
+    >>> round(float(monitor.indices().loc["mill", "productivity"]), 2)
+    0.9
     """
 
     def __init__(
