@@ -268,7 +268,8 @@ def _with_going_without(eco: Economy, wanted: pd.Series, worth: FloatArray) -> E
     products = _more(eco.products, [ALWAYS])
     names = pd.Index([*eco.indicators, UNMET], dtype=object)
     cost = sp.csr_array(np.append(worth, 1.0)[None, :])
-    use = sp.block_array([[eco.intensity_matrix, None], [sp.csr_array((1, m)), cost]])
+    blocks: Any = [[eco.intensity_matrix, None], [sp.csr_array((1, m)), cost]]
+    use = sp.block_array(blocks)
     units = eco.indicator_units
     assert units is not None
     most = np.concatenate(

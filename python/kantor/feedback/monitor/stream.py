@@ -70,7 +70,7 @@ def _pieces(path: Path, skip: int, rows: int) -> Iterator[pd.DataFrame]:
 
 def _of_file(file: Path, rows: int) -> Iterator[pd.DataFrame]:
     if file.suffix.lower() == ".parquet":
-        import pyarrow.parquet as parquet
+        import pyarrow.parquet as parquet  # type: ignore[import-untyped, unused-ignore]
 
         for batch in parquet.ParquetFile(file).iter_batches(batch_size=rows):
             yield batch.to_pandas()
