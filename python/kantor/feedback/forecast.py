@@ -2,7 +2,8 @@
 
 ``trend`` is Holt's method with a damped trend, ``seasonal`` adds multiplicative seasons (Holt and Winters), both as
 exponential smoothing of all series at once: each series takes the smoothing constants, of a grid, that predicted its
-own past best. For a few series, statsforecast or statsmodels offer more; this is for the hundred thousand of a plan.
+own past best. ``ets`` is the automatic exponential smoothing of the package statsforecast, which chooses among more
+forms: better for some hundreds of series, too slow for the hundred thousand of a plan.
 
 Sources: Gardner and McKenzie, Forecasting trends in time series, Management Science 31 (1985); Hyndman and Koehler,
 Another look at measures of forecast accuracy, International Journal of Forecasting 22 (2006), for MASE.
@@ -10,6 +11,7 @@ Another look at measures of forecast accuracy, International Journal of Forecast
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -17,12 +19,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from ..errors import OptionError, ProblemError, suggest
+from ..errors import OptionError, ProblemError, need, suggest
 from ..solvers.problem import FloatArray
 
-METHODS = ("naive", "seasonal-naive", "trend", "seasonal")
+METHODS = ("naive", "seasonal-naive", "trend", "seasonal", "ets")
 _LEVELS, _TRENDS, _SEASONS, _DAMPING = (0.1, 0.3, 0.6, 0.9), (0.02, 0.1, 0.3), (0.05, 0.2), 0.95
 _SMALL = 1e-12
+_USUAL = ("naive", "seasonal-naive", "trend", "seasonal")
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,11 @@ class Forecast:
     coverage: float
 
     def at_risk(self, share: float) -> FloatArray:
-        """(series, horizon) the demand that is exceeded with probability ``share`` only: the target of a plan that shall
-        suffice with probability 1 - share for each product. Charnes and Cooper, Chance-constrained programming (1959)."""
+        """(series, horizon) the demand that is exceeded with probability ``share`` only.
+
+        As a target it makes a plan suffice with probability 1 - share for each product (Charnes and Cooper,
+        Chance-constrained programming, Management Science 6, 1959).
+        """
         if not 0 < share < 1:
             raise OptionError(f"share: got {share!r}, expected a probability in (0, 1)")
         deviation = (self.upper - self.point) / ndtri(0.5 + 0.5 * self.coverage)
@@ -70,6 +76,8 @@ def forecast(
         point = np.column_stack([last[:, k % lag] for k in range(horizon)])
         errors = y[:, lag:] - y[:, :-lag]
         steps = np.ceil(np.arange(1, horizon + 1) / lag)
+    elif method == "ets":
+        return _ets(y, horizon, season, coverage)
     else:
         point, errors = _smoothed(y, horizon, season if method == "seasonal" else 1)
         steps = np.arange(1.0, horizon + 1)
@@ -78,10 +86,24 @@ def forecast(
     return Forecast(point, point - z * deviation, point + z * deviation, coverage)
 
 
+def _ets(y: FloatArray, horizon: int, season: int, coverage: float) -> Forecast:
+    """statsforecast, series by series; its intervals are simulated or analytic by the form chosen."""
+    models = need("statsforecast.models", "forecasts by ets", "forecast")
+    level = 100.0 * coverage
+    model, parts = models.AutoETS(season_length=season), []
+    for row in y:
+        found = model.forecast(y=row, h=horizon, level=[level])
+        low, high = (next(found[key] for key in found if key.startswith(side)) for side in ("lo", "hi"))
+        parts.append((found["mean"], low, high))
+    point, lower, upper = (np.array([part[k] for part in parts], np.float64) for k in range(3))
+    return Forecast(point, lower, upper, coverage)
+
+
 def _smoothed(y: FloatArray, horizon: int, season: int) -> tuple[FloatArray, FloatArray]:
     """Point forecasts and one-step errors with each series' best constants."""
     best = np.full(len(y), np.inf)
-    point, errors = np.zeros((len(y), horizon)), np.zeros((len(y), y.shape[1] - season))
+    known = y.shape[1] - season * _cycles(y.shape[1], season)
+    point, errors = np.zeros((len(y), horizon)), np.zeros((len(y), known))
     for a, b, g in product(_LEVELS, _TRENDS, _SEASONS if season > 1 else (0.0,)):
         ahead, miss = _holt(y, horizon, season, a, b, g)
         score = np.mean(miss[:, len(miss[0]) // 4 :] ** 2, axis=1)
@@ -91,20 +113,27 @@ def _smoothed(y: FloatArray, horizon: int, season: int) -> tuple[FloatArray, Flo
     return point, errors
 
 
+def _cycles(periods: int, season: int) -> int:
+    """How many whole seasons the first level and seasons are taken from; two at least stay to learn the constants."""
+    return 1 if season == 1 else max(1, min(3, periods // season - 2))
+
+
 def _holt(y: FloatArray, horizon: int, season: int, a: float, b: float, g: float) -> tuple[FloatArray, FloatArray]:
     """Damped trend with multiplicative seasons, from constants of level, trend and season."""
-    first = y[:, :season]
-    level = first.mean(axis=1)
-    size = np.maximum(np.abs(level), _SMALL)
-    factors = [
-        np.where(np.abs(level) > _SMALL, first[:, k] / np.where(level == 0, 1.0, level), 1.0) for k in range(season)
-    ]
-    if season > 1:
+    begin = season * _cycles(y.shape[1], season)
+    cycles = y[:, :begin].reshape(len(y), -1, season)
+    means = cycles.mean(axis=2)
+    level, size = means[:, -1], np.maximum(np.abs(means).max(axis=1), _SMALL)
+    still = np.abs(means) <= _SMALL * size[:, None]
+    shape = np.where(still[:, :, None], 1.0, cycles / np.where(still, 1.0, means)[:, :, None]).mean(axis=1)
+    factors = list(shape.T)
+    trend = np.zeros(len(y))
+    if means.shape[1] > 1:
+        trend = (means[:, -1] - means[:, 0]) / (season * (means.shape[1] - 1))
+    elif season > 1:
         trend = (y[:, season : 2 * season].mean(axis=1) - level) / season
-    else:
-        trend = np.zeros(len(y))
     misses = []
-    for t in range(season, y.shape[1]):
+    for t in range(begin, y.shape[1]):
         old, k = level, t % season
         expected = level + _DAMPING * trend
         ahead = expected * factors[k]
@@ -121,19 +150,25 @@ def _holt(y: FloatArray, horizon: int, season: int, a: float, b: float, g: float
 
 
 def backtest(
-    history: FloatArray, horizon: int, season: int = 1, origins: int = 5, coverage: float = 0.9
+    history: FloatArray,
+    horizon: int,
+    season: int = 1,
+    origins: int = 5,
+    coverage: float = 0.9,
+    methods: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Every method from rolling origins: the last ``origins`` periods from which ``horizon`` are still known.
 
     Returns a DataFrame by method: ``mase``, mean absolute error over that of the (seasonal) naive method's one-step
     errors in the past before each origin, mean over series that moved; ``relative``: mean absolute error over that of
-    seasonal-naive (naive without seasons) on the same periods; ``covered``: how often the intervals held.
+    seasonal-naive (naive without seasons) on the same periods; ``covered``: how often the intervals held. ``methods``:
+    which; naive must be among them, with seasons seasonal-naive too.
     """
     y = np.asarray(history, np.float64)
     last = y.shape[1] - horizon
     if last - origins < max(3, 2 * season):
         raise ProblemError(f"backtest: {y.shape[1]} periods are too few for {origins} origins and {horizon} ahead")
-    names = METHODS if season > 1 else ("naive", "trend")
+    names = tuple(methods) if methods is not None else _USUAL if season > 1 else ("naive", "trend")
     mase: dict[str, list[float]] = {name: [] for name in names}
     error: dict[str, list[float]] = {name: [] for name in names}
     held: dict[str, list[float]] = {name: [] for name in names}
