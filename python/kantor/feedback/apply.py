@@ -189,8 +189,9 @@ def picked(matrix: sp.csr_array, rows: np.ndarray[Any, Any], columns: np.ndarray
     """Entries of a sparse matrix at pairs of places."""
     if not len(rows):
         return np.zeros(0)
-    found: Any = sp.csr_array(matrix)[rows, columns]
-    return np.asarray(found.toarray() if sp.issparse(found) else found, np.float64).ravel()
+    table: Any = sp.csr_array(matrix)
+    found: Any = table[rows, columns]
+    return np.asarray(found.toarray() if hasattr(found, "toarray") else found, np.float64).ravel()
 
 
 def _capacities(economy: Economy, change: Change, planned: FloatArray) -> Economy:

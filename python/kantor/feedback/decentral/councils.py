@@ -25,10 +25,10 @@ class WorkerCouncils:
     """
 
     def __init__(self, net_output: Any, capacity: FloatArray, size: FloatArray) -> None:
-        self.table = sp.csc_array(sp.diags_array(1.0 / size) @ sp.csc_array(net_output))
+        self.table: Any = sp.csc_array(sp.diags_array(1.0 / size) @ sp.csc_array(net_output))
         self.count = self.table.shape[1]
         self.capacity = capacity
-        self.length = np.asarray(self.table.multiply(self.table).sum(axis=0)).ravel()
+        self.length: FloatArray = np.asarray(self.table.multiply(self.table).sum(axis=0)).ravel()
         if not (self.length > 0).all():
             raise ProblemError("councils: a worker council that makes and uses nothing has nothing to propose")
         self.concerned = np.asarray((self.table != 0).sum(axis=1), np.float64).ravel()
