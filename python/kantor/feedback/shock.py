@@ -103,7 +103,9 @@ class Shock:
         left, usual = self.capacities[period - 1], self.usual
         at = np.flatnonzero(left < usual)
         lost, effect = usual[at] - left[at], np.zeros(len(at))
-        planner = Replanner(self.before, **{key: self.before.options[key] for key in ("tolerance", "backend")})
+        planner = Replanner(
+            self.before, **{key: self.before.options[key] for key in ("tolerance", "method", "backend")}
+        )
         labels = self.before.activity.index
         for k in range(steps if at.size else 0):
             amounts = usual[at] - (k + 0.5) / steps * lost
@@ -165,6 +167,7 @@ def shock(
     recovery: tuple[float, ...] = (1.0,),
     worth: Any = None,
     tolerance: float = 1e-6,
+    method: str = "auto",
     backend: str = "auto",
 ) -> Shock:
     """What is lost at least when activities fall out, period by period.
@@ -178,6 +181,7 @@ def shock(
     spare : how far an activity may rise above its base, relative to it; inf where nothing but the limits holds it
     recovery : for each period the part of the loss that still holds: (1.0, 0.5, 0.0) is half restored in the second
     worth : value of a unit of each product, Series or array (n,); None: 1, right for tables in money
+    tolerance, method, backend : of every solve, as in :meth:`kantor.Plan.solve`
 
     >>> eco = Economy.from_iot(A=[[0.0, 0.5], [0.0, 0.0]], Y=[1.0, 4.0], labels=["steel", "cars"])
     >>> found = shock(eco, {"steel": 0.5})
@@ -200,13 +204,15 @@ def shock(
     bounds = dict(limits or {})
     asked = pd.Series(np.append(wanted.to_numpy(np.float64), 1.0), larger.products)
     plan = Plan(larger, targets=asked, objective=MinimiseUse(UNMET), limits=_amounts(eco, bounds, base), name="before")
-    before = plan.solve(tolerance, backend=backend)
+    before = plan.solve(tolerance, method, backend)
     before.raise_for_status()
     periods, rationed, losses, capacities = [], [], [], []
     for part in recovery:
         left = np.minimum(usual, (1.0 - part * shares) * np.where(shares > 0, base, np.inf))
         changed = {eco.techniques[j]: float(left[j]) for j in np.flatnonzero(shares > 0).tolist()}
-        done = Replanner(before, tolerance=tolerance, backend=backend).replan(Change.of(capacity=changed))
+        done = Replanner(before, tolerance=tolerance, method=method, backend=backend).replan(
+            Change.of(capacity=changed)
+        )
         done.result.raise_for_status()
         periods.append(done.result)
         capacities.append(left)

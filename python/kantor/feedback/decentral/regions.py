@@ -20,7 +20,8 @@ from ...errors import ProblemError
 from ...solvers.problem import FloatArray
 from .exchange import Agreement, agree
 
-_NEWTON_STEPS, _HALVINGS = 20, 30
+# Few steps a round: what they leave open the next round goes on from, and it vanishes as proposals stand still.
+_NEWTON_STEPS, _HALVINGS = 3, 30
 _SETTLED = 1e-12
 # Weight of a limit beside the curvature in the least-squares form of a Newton step; the miss is then rounding.
 _HOLDS = 1e5
