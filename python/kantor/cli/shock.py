@@ -30,6 +30,7 @@ def shock(
     recovery: Annotated[str, typer.Option(help="The part of the loss that still holds, by period.")] = "1",
     demand: Annotated[str, typer.Option(help="What is wanted: a category of final demand.")] = "total",
     tolerance: Annotated[float, typer.Option(help="Largest certified gap.")] = 1e-6,
+    method: Annotated[str, typer.Option(help="How to solve; auto chooses by structure.")] = "auto",
     top: Annotated[int, typer.Option(help="Rows of every list.", min=1)] = 10,
     as_json: Json = False,
 ) -> None:
@@ -42,7 +43,8 @@ def shock(
         economy = load_economy(table, **({} if year is None else {"year": year}))
         falls = dict(_entry(text, economy.techniques) for text in lost)
         step.begin("re-allocating")
-        found = struck(economy, falls, targets=demand, spare=spare, recovery=_parts(recovery), tolerance=tolerance)
+        found = struck(economy, falls, targets=demand, spare=spare, recovery=_parts(recovery),
+                       tolerance=tolerance, method=method)  # fmt: skip
         step.begin("dividing the loss")
         causes = found.causes()
     losses, short = found.losses, found.short
