@@ -41,6 +41,13 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> kt.Log:
     return ten_plans(tmp_path_factory.mktemp("books") / "log")
 
 
+def test_even_a_blank_in_the_last_plan_is_found(honest: kt.Log, tmp_path: Path) -> None:
+    file = copied(honest, tmp_path / "log") / "0009" / "plan.json"
+    file.write_bytes(file.read_bytes().replace(b"\n", b" ", 1))
+    found = kt.verify_log(tmp_path / "log", certificates=False)
+    assert found.reasons == ["0009/plan.json: was changed, its bytes are not those that kantor writes"]
+
+
 def copied(log: kt.Log, to: Path) -> Path:
     shutil.copytree(log.folder, to)
     return to

@@ -54,9 +54,9 @@ def test_python_block_prints_what_readme_says(tmp_path: Path, section: str) -> N
     agree(run.stdout.strip(), stated.strip())
 
 
-@pytest.mark.parametrize("document", ["analysis", "data"])
+@pytest.mark.parametrize("document", ["analysis", "data", "feedback"])
 def test_document_prints_what_it_says(document: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The blocks of docs/analysis.md and docs/data.md, one after another in one namespace."""
+    """The blocks of docs/analysis.md, docs/data.md and docs/feedback.md, one after another in one namespace."""
     if document == "data":
         for package in ("openpyxl", "xarray", "pymrio"):
             pytest.importorskip(package, reason="docs/data.md needs pip install 'kantor[io]'")

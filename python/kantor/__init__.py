@@ -46,7 +46,11 @@ if TYPE_CHECKING:
     from .feedback.change import read_change as read_change
     from .feedback.log import Log as Log
     from .feedback.log import verify_log as verify_log
+    from .feedback.monitor.monitor import Monitor as Monitor
+    from .feedback.monitor.monitor import MonitorOptions as MonitorOptions
+    from .feedback.monitor.stream import read_reports as read_reports
     from .feedback.replan import Replanner as Replanner
+    from .feedback.shock import shock as shock
     from .feedback.stability import Stability as Stability
     from .modelling.capital import Capital as Capital
     from .modelling.capital import Storage as Storage
@@ -92,7 +96,11 @@ _HOME = {
     "Capital": "modelling.capital",
     "Change": "feedback.change",
     "Log": "feedback.log",
+    "Monitor": "feedback.monitor.monitor",
+    "MonitorOptions": "feedback.monitor.monitor",
+    "read_reports": "feedback.monitor.stream",
     "Replanner": "feedback.replan",
+    "shock": "feedback.shock",
     "Stability": "feedback.stability",
     "read_change": "feedback.change",
     "verify_log": "feedback.log",

@@ -11,7 +11,24 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import BackendError, KantorError
-from . import analysis, bench, compare, export, generate, info, lp, partition, plan, replan, sweep, tables, template
+from . import (
+    analysis,
+    ballots,
+    bench,
+    compare,
+    export,
+    generate,
+    info,
+    lp,
+    monitor,
+    partition,
+    plan,
+    replan,
+    shock,
+    sweep,
+    tables,
+    template,
+)
 from .console import Exit, print_json, say
 from .ranks import failed, refuse_alone
 
@@ -100,6 +117,10 @@ app.command("verify")(plan.verify)
 app.command("report")(plan.report)
 app.command("replan")(replan.replan)
 app.command("log")(replan.log)
+app.command("monitor")(monitor.monitor)
+app.command("shock")(shock.shock)
+app.command("ballots")(ballots.ballots)
+app.command("fund")(ballots.fund)
 app.command("compare")(compare.compare)
 app.command("sweep")(sweep.sweep)
 app.command("export")(export.export)

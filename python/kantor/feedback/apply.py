@@ -113,7 +113,7 @@ def _amounts(plan: Plan, stated: Any, horizon: Any) -> dict[str, Any]:
             out[name] = dataclasses.replace(_limit(indicator, found.upper, found.lower, limit.soft), over="total")
             continue
         each = {year: resolved[f"{name} {year}"] for year in years if f"{name} {year}" in resolved}
-        sides = {
+        sides: dict[str, Any] = {
             side: {year: value for year, value in values.items() if np.isfinite(value)} or None
             for side, values in (
                 ("at_most", {year: r.upper for year, r in each.items()}),
@@ -189,8 +189,9 @@ def picked(matrix: sp.csr_array, rows: np.ndarray[Any, Any], columns: np.ndarray
     """Entries of a sparse matrix at pairs of places."""
     if not len(rows):
         return np.zeros(0)
-    found = sp.csr_array(matrix)[rows, columns]
-    return np.asarray(found.toarray() if sp.issparse(found) else found, np.float64).ravel()
+    table: Any = sp.csr_array(matrix)
+    found: Any = table[rows, columns]
+    return np.asarray(found.toarray() if hasattr(found, "toarray") else found, np.float64).ravel()
 
 
 def _capacities(economy: Economy, change: Change, planned: FloatArray) -> Economy:

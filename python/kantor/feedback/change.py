@@ -161,7 +161,9 @@ def _from_csv(reader: TableReader, file: Path) -> pd.DataFrame:
         _check_kind(kind, str(file))
     if "technique" not in table:
         table["technique"] = ""
-    return table[COLUMNS].astype(object).replace({"technique": {"": None}})
+    table = table[COLUMNS].astype(object)
+    table["technique"] = table["technique"].where(table["technique"] != "", None)
+    return table
 
 
 def number_or_percent(value: Any, present: float, where: str) -> float:
@@ -206,7 +208,9 @@ def find(labels: pd.Series, index: pd.Index, where: str) -> np.ndarray[Any, np.d
     for k in np.flatnonzero(at < 0).tolist():
         if not isinstance(wanted[k], str):
             raise ProblemError(f"{where}: unknown label {show(wanted[k])!r}{suggest(show(wanted[k]), index[:5000])}")
-        at[k] = index.get_loc(find_label(wanted[k], index, where))
+        label = find_label(wanted[k], index, where)
+        one = pd.MultiIndex.from_tuples([label]) if index.nlevels > 1 else pd.Index([label])
+        at[k] = index.get_indexer(one)[0]
     return at
 
 

@@ -69,4 +69,5 @@ def _objective(stated: dict[str, Any], weights: pd.Series | None) -> objectives.
         "power": objectives.PowerUtility,
     }[kind]
     named = {key: stated[key] for key in ("sigma", "epsilon", "kappa") if key in stated}
-    return plain(weights=weights, **named)  # type: ignore[no-any-return]
+    made: objectives.Objective = plain(weights=weights, **named)
+    return made

@@ -119,9 +119,13 @@ class Choice:
         return f"{why}; {self.technology.products:.0f} products with one technique a good"
 
     def exchange(
-        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool] = lambda: False
+        self,
+        plan: PlanPoint,
+        dual: DualPoint,
+        out_of_time: Callable[[], bool] = lambda: False,
+        near: float = 0.0,
     ) -> tuple[ChoiceAnswer, Exchanged]:
-        """The optimal vertex near an approximate point of kind "use" or "scale"."""
+        """The optimal vertex near an approximate point of kind "use" or "scale"; ``near`` as in Exchange."""
         technology, program = self.technology, self.program
         scaled = program.kind == "scale"
         clean = lambda v: np.maximum(np.nan_to_num(v), 0.0)  # noqa: E731
@@ -131,7 +135,7 @@ class Choice:
         start = Point(output, plan.scale if scaled else 1.0, prices, rents)
         search = Exchange(
             technology, program.targets * technology.value, program.capacity * technology.per_activity, scaled,
-            self.tolerance,
+            self.tolerance, near,
         )  # fmt: skip
         found = search.run(start, out_of_time)
         self.history += search.history

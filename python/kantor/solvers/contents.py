@@ -11,7 +11,7 @@ from .problem import FloatArray
 from .technology import Technology
 
 _CHAIN = 40
-_SOLVE = 1e-9
+_CONTENT = 1e-6  # of what goods need of limits: multiplied by changes only, as what they need of goods
 
 
 class Contents:
@@ -27,7 +27,7 @@ class Contents:
         right = np.ascontiguousarray(self.technology.use[marginal])
         if right.shape[1]:
             start = right if self.of_limits is None else self.of_limits
-            right = self.of_limits = self.technology.solve(rows, right, start, _SOLVE)
+            right = self.of_limits = self.technology.solve(rows, right, start, _CONTENT)
         return right
 
     def goods(self, rows: sp.csr_array, goods: np.ndarray[Any, Any], drop: float) -> sp.csr_array:

@@ -42,6 +42,8 @@ from .unlimited import unlimited_good
 _SIDE_ITERATIONS = 20_000
 METHODS = ("auto", "reduced", "policy", "level", "exchange", "interior", "pdhg", "highs")
 _STOPPED = (Status.INTERRUPTED, Status.TIME_LIMIT, Status.ITERATION_LIMIT)
+# From the vertex of other data: techniques that cost at most this much more may be chosen now.
+_NEARLY_CHOSEN = 0.01
 _COUPLINGS = {"policy": "nothing", "level": "limits"}
 
 
@@ -247,7 +249,9 @@ class _Run:
         anew. Only the certificate decides; where it does not settle it, the other methods follow."""
         if self.method not in ("auto", "exchange") or not start.dual.prices.any():
             return None
-        plan, dual, settled = self._timed("exchange", self._polish, start.plan, start.dual, self._out_of_time)
+        plan, dual, settled = self._timed(
+            "exchange", self._polish, start.plan, start.dual, self._out_of_time, _NEARLY_CHOSEN
+        )
         if not settled:
             return None
         found = Start(plan, dual)
@@ -289,7 +293,7 @@ class _Run:
         return limit is not None and now() - self.began >= limit
 
     def _polish(
-        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool]
+        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool], near: float = 0.0
     ) -> tuple[PlanPoint, DualPoint, bool]:
         """The vertex near an approximate point."""
         assert self.choice is not None
@@ -297,7 +301,7 @@ class _Run:
             return plan, dual, False  # nothing runs, so nothing tells what should
         if "exchange" not in self.used:
             self.used.append("exchange")
-        answer, found = self.choice.exchange(plan, dual, out_of_time)
+        answer, found = self.choice.exchange(plan, dual, out_of_time, near)
         self.info.notes.append(answer.why)
         return answer.plan, answer.dual, found.settled
 

@@ -63,13 +63,23 @@ _NOTHING = 1e-13  # output of a good, relative to the mean of all, that counts a
 
 
 class Exchange:
-    """One search; ``demand`` (n,) in value is multiplied by the scale if ``scaled``; ``capacity`` (m,) in value."""
+    """One search; ``demand`` (n,) in value is multiplied by the scale if ``scaled``; ``capacity`` (m,) in value.
+
+    ``near``: goods where another technique costs more only by this share of the price are in doubt from the start. At
+    the vertex of other data their turn may have come, and without them limits could not be met again.
+    """
 
     def __init__(
-        self, technology: Technology, demand: FloatArray, capacity: FloatArray, scaled: bool, tolerance: float = 1e-9
+        self,
+        technology: Technology,
+        demand: FloatArray,
+        capacity: FloatArray,
+        scaled: bool,
+        tolerance: float = 1e-9,
+        near: float = 0.0,
     ):
         self.technology, self.demand, self.scaled = technology, demand, scaled
-        self.tolerance = tolerance
+        self.tolerance, self.near = tolerance, near
         self.enough, self.within = _ENOUGH * tolerance, _WORTH_A_TRY * tolerance
         # Bounds are kept with a margin far below the tolerance: what the last round leaves unsettled stays inside the
         # true ones, and the repair of the plan has room.
@@ -165,6 +175,10 @@ class Exchange:
         self.doubt[self.own[self.middle]] = True
         doubtful = at_zero | at_top
         self.doubt |= doubtful[self.marginal]
+        if self.near:
+            away = np.where(at_top, -reduced, reduced)
+            away[self.marginal] = np.inf
+            self.doubt[self.own[away < self.near * price]] = True
         self._changed()
 
     def _best(self, score: FloatArray) -> np.ndarray[Any, Any]:
