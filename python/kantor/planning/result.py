@@ -22,6 +22,7 @@ from ..solvers.leontief import values
 from ..solvers.solution import RAYS, NotOptimal, SolveInfo, Status
 from .limits import ResolvedLimit, unit_of
 from .objectives import positions
+from .shown import Shown
 
 if TYPE_CHECKING:
     from ..solvers.program_solution import ProgramSolution
@@ -34,7 +35,7 @@ _NEGLIGIBLE = 1e-9
 
 
 @dataclass
-class PlanResult:
+class PlanResult(Shown):
     """A solved (or attempted) plan. What the tables hold depends on ``status``, see :class:`kantor.Status`.
 
     Attributes
