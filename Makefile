@@ -28,6 +28,10 @@ docs: native $(VENV)/.docs
 	$(VENV)/bin/python -m sphinx -b html -W --keep-going -q docs build/docs
 	$(VENV)/bin/python tools/check_links.py build/docs
 
+# Sdist, wheel from it, installed outside the tree and used; PYTHONS="python3.12 python3.13" for others than this one.
+dist: $(VENV)/.package
+	$(VENV)/bin/python tools/check_release.py $(PYTHONS)
+
 lint: native $(VENV)/.extras
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .

@@ -8,7 +8,6 @@ Links to elsewhere are counted and not followed: a build needs no network.
 from __future__ import annotations
 
 import sys
-from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -29,25 +28,21 @@ class _Page(HTMLParser):
             self.links.append(link)
 
 
-@cache
-def _read(path: Path) -> _Page:
-    return _Page(path.read_text(encoding="utf-8"))
-
-
 def broken(folder: Path) -> tuple[list[str], int]:
     """(what is broken, how many links lead elsewhere)."""
+    pages = {path.resolve(): _Page(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.html"))}
     found, elsewhere = [], 0
-    for path in sorted(folder.rglob("*.html")):
-        for link in _read(path).links:
+    for path, page in pages.items():
+        for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 elsewhere += 1
                 continue
-            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.is_file():
-                found.append(f"{path.relative_to(folder)}: {link} leads nowhere")
-            elif parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in _read(target).places:
-                found.append(f"{path.relative_to(folder)}: {link} has no such place")
+                found.append(f"{path.relative_to(folder.resolve())}: {link} leads nowhere")
+            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].places:
+                found.append(f"{path.relative_to(folder.resolve())}: {link} has no such place")
     return found, elsewhere
 
 

@@ -39,7 +39,7 @@ def _named(node: ast.ImportFrom, parts: tuple[str, ...]) -> set[str]:
     if node.level == 0:
         words = (node.module or "").split(".")
         return {words[1]} & set(LAYERS) if words[0] == "kantor" and len(words) > 1 else set()
-    base = parts[: len(parts) - node.level] if parts[-1] != "__init__" else parts[: len(parts) - node.level]
+    base = parts[: len(parts) - node.level]
     words = [*base, *(node.module or "").split(".")] if node.module else list(base)
     if words:
         return {words[0]} & set(LAYERS)

@@ -66,8 +66,8 @@ def performance() -> str:
     """Every file of measured results as a table: each number is one of a file, none was typed."""
     parts = [
         "# Measured results\n",
-        "Made from the files of `benchmarks/results/` when this site is built. What was measured, and how, is told in "
-        "[Benchmarks](../benchmarks.md); the machine and the commit stand with each file. Runs on a shared machine vary: "
+        "Made from the files of `benchmarks/results/` when this site is built. What was measured, and how: "
+        "[Benchmarks](../benchmarks.md); machine and commit stand with each file. On a shared machine runs vary: "
         "`load` is its load average when the run began.\n",
     ]
     for path in sorted(RESULTS.glob("*.json")):
