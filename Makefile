@@ -11,7 +11,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 EDITABLE := $(PIP) install --quiet --no-build-isolation --editable .
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(shell find csrc -name '*.?pp' -o -name '*.cu')
 
-.PHONY: plan test bench lint native clean
+.PHONY: plan test bench docs dist lint native clean
 .DELETE_ON_ERROR:
 
 plan: native
@@ -22,6 +22,15 @@ test: native $(VENV)/.extras
 
 bench: native
 	$(VENV)/bin/kantor bench kernels
+
+# The documentation site, in build/docs: tutorials run, warnings are errors, links inside the site are checked.
+docs: native $(VENV)/.docs
+	$(VENV)/bin/python -m sphinx -b html -W --keep-going -q docs build/docs
+	$(VENV)/bin/python tools/check_links.py build/docs
+
+# Sdist, wheel from it, installed outside the tree and used; PYTHONS="python3.12 python3.13" for others than this one.
+dist: $(VENV)/.package
+	$(VENV)/bin/python tools/check_release.py $(PYTHONS)
 
 lint: native $(VENV)/.extras
 	$(VENV)/bin/ruff check .
@@ -56,6 +65,10 @@ $(VENV)/.native: $(VENV)/.package $(SOURCES)
 	elif [ "$(KANTOR_CUDA)" = AUTO ] && build OFF >$(LOG).cpu 2>&1; then \
 	echo "kantor: CUDA module NOT built (why: $(LOG)); the CPU kernels are complete." >&2; \
 	else exit 1; fi
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.package
+	$(PIP) install --quiet "kantor[docs]"
 	@touch $@
 
 $(VENV)/.extras: $(VENV)/.package

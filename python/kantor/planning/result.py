@@ -20,6 +20,7 @@ from ..errors import ProblemError
 from ..solvers.leontief import values
 from ..solvers.solution import NotOptimal, SolveInfo, Status
 from .limits import ResolvedLimit
+from .shown import Shown
 from .weights import positions
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _NEGLIGIBLE = 1e-9
 
 
 @dataclass
-class PlanResult:
+class PlanResult(Shown):
     """A solved (or attempted) plan. What the tables hold depends on ``status``, see :class:`kantor.Status`.
 
     Attributes

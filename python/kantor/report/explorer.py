@@ -9,8 +9,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..data.labels import show
+from ..planning.flows import Groups, grouped
 from .facts import Facts
-from .flows import Groups, grouped
 from .numbers import counted
 from .page import paragraph, section
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..data.labels import show
 from ..errors import KantorError
-from .flows import Flows, economy_of
+from ..planning.flows import Flows, economy_of
 from .numbers import amount
 from .page import Markup, shortened
 

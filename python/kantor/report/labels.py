@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..planning.flows import expanded
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,12 +20,6 @@ def entries(series: pd.Series) -> Iterator[tuple[Any, float]]:
 def records(frame: pd.DataFrame) -> Iterator[tuple[Any, dict[str, Any]]]:
     """(label, {column: value}) of every row."""
     yield from zip(frame.index, frame.to_dict("records"), strict=True)
-
-
-def expanded(index: pd.Index) -> bool:
-    """Whether the labels are those of an expanded table: (sector, number of the product)."""
-    numbered = index.nlevels > 1 and index.names[-1] == "product"
-    return numbered and index.get_level_values(-1).inferred_type == "integer"
 
 
 def leading(ordered: pd.Series, count: int) -> pd.Series:

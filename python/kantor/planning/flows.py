@@ -17,12 +17,11 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import KantorError
-from ..planning.contributions import Chain
-from .labels import expanded
+from .contributions import Chain
 
 if TYPE_CHECKING:
     from ..data.economy import Economy
-    from ..planning.result import PlanResult
+    from .result import PlanResult
 
 # More products than this are shown by sector, or the rest behind the most valuable ones as one.
 MOST = 8_000
@@ -35,7 +34,7 @@ def economy_of(result: PlanResult, record: dict[str, Any]) -> tuple[Economy | No
         return result.plan.economy, ""
     if result.folder is None or "inputs" not in record:
         return None, "the result has no economy with it"
-    from ..planning.verify import raw_input
+    from .verify import raw_input
 
     try:
         economy, scenario = raw_input(Path(result.folder), record)
@@ -49,6 +48,12 @@ def economy_of(result: PlanResult, record: dict[str, Any]) -> tuple[Economy | No
     if not economy.products.equals(result.prices.index) or not economy.techniques.equals(result.activity.index):
         return None, "the input read again does not have the plan's products and techniques"
     return economy, ""
+
+
+def expanded(index: pd.Index) -> bool:
+    """Whether the labels are those of an expanded table: (sector, number of the product)."""
+    numbered = index.nlevels > 1 and index.names[-1] == "product"
+    return numbered and index.get_level_values(-1).inferred_type == "integer"
 
 
 @dataclass(frozen=True)
