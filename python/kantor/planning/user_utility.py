@@ -12,7 +12,8 @@ import pandas as pd
 from ..data.economy import Economy
 from ..errors import ProblemError
 from ..solvers.problem import FloatArray, SeparableTerms
-from .objectives import CompiledObjective, Utility, Weights, positions
+from .objectives import CompiledObjective, Utility, Weights
+from .weights import positions
 
 
 @dataclass(frozen=True, kw_only=True)
