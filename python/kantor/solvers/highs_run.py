@@ -1,15 +1,19 @@
-"""HiGHS in a thread of its own, so that Ctrl-C ends it too.
+"""HiGHS in a thread beside the main one, so that Ctrl-C ends it too.
 
 While compiled code runs on the main thread, Python keeps a signal until it returns. So the solver runs beside the main
 thread, which waits and is woken. HiGHS asks a callback between two iterations whether to stop; the callback is only
 switched on once it should, and costs nothing before.
+
+It is the same thread for every run: HiGHS keeps a scheduler for each thread that it ran in.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, ClassVar
 
 from ..backends.world import asked_to_stop
 
@@ -45,10 +49,12 @@ def interruptible(work: Callable[[], Any], ask: Callable[[], None] = lambda: Non
         except BaseException as error:
             failed.append(error)
         finally:
+            worker.busy = False  # before the next run can ask
             done.set()
 
+    worker = _Worker.free()
     try:
-        threading.Thread(target=inside, daemon=True).start()
+        worker.do(inside)
         while not done.wait(_LOOK_SECONDS):
             if asked_to_stop():
                 raise KeyboardInterrupt
@@ -58,3 +64,33 @@ def interruptible(work: Callable[[], Any], ask: Callable[[], None] = lambda: Non
         raise
     if failed:
         raise failed[0]
+
+
+class _Worker:
+    """A thread that does one piece of work after another, for the life of the process."""
+
+    known: ClassVar[list[_Worker]] = []
+
+    def __init__(self) -> None:
+        self.process, self.busy = os.getpid(), False
+        self.queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._work, name="HiGHS", daemon=True).start()
+
+    @classmethod
+    def free(cls) -> _Worker:
+        """One that is not left behind with work that did not end, nor in the process this one was forked from."""
+        cls.known = [worker for worker in cls.known if worker.process == os.getpid()]
+        found = next((worker for worker in cls.known if not worker.busy), None)
+        if found is None:
+            found = cls()
+            cls.known.append(found)
+        return found
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Begin a piece of work."""
+        self.busy = True
+        self.queue.put(work)
+
+    def _work(self) -> None:
+        while True:
+            self.queue.get()()

@@ -21,6 +21,7 @@ import numpy as np
 from ..backends import Backend, get_backend
 from ..backends.world import once
 from ..errors import OptionError
+from . import highs_run
 from .basis import ROUNDING, BasicPoint, basic_point
 from .bounds import DualPoint, planning_prices
 from .certificate import Certificate, certify, merge, relative_gap
@@ -347,7 +348,7 @@ class _Search:
         start.col_status, start.row_status = [names[s] for s in guess.columns], [names[s] for s in guess.rows]
         start.valid, start.alien = True, True
         solver.setBasis(start)
-        solver.run()
+        highs_run.run(highspy, solver)
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         return basis_of(highspy, solver)
