@@ -11,8 +11,9 @@ those whose marginal technique is simply the wrong one. For them, the limits and
 exact increments from the present point is solved: its rows are the marginal techniques in doubt, -x_k <= (z_k, change)
 <= cap_k - x_k, and the limits; its columns are their other techniques. z_k = L_P'e_k is what a unit of each good needs
 of k, all told, to a few digits and sparse: being multiplied by changes only, its error slows convergence but does not
-limit accuracy. Then both solves are repeated, goods that turned out wrong join the set in doubt, and so on until none
-is. It is an active-set Newton method on the bordered Leontief system, with the simplex method deciding on the border.
+limit accuracy. Then plan and prices of the basis found are solved to rounding, by GMRES with the border's own factors
+(:mod:`kantor.solvers.border`), goods that turned out wrong join the set in doubt, and so on until none is. It is an
+active-set Newton method on the bordered Leontief system, with the simplex method deciding on the border.
 """
 
 from __future__ import annotations
