@@ -52,7 +52,8 @@ def stacked_labels(blocks: Sequence[Block], names: Sequence[Any]) -> pd.MultiInd
         used = np.bincount(code, minlength=len(level_values)) > 0
         levels.append(level_values[used].infer_objects())
         codes.append((np.cumsum(used) - 1)[code])
-    return pd.MultiIndex(levels=levels, codes=cast(Any, codes), names=list(names))
+    # what pandas would verify holds as it was made: codes stand for levels, which have each value once
+    return pd.MultiIndex(levels=levels, codes=cast(Any, codes), names=list(names), verify_integrity=False)
 
 
 def _index(labels: Sequence[Any]) -> pd.Index:
@@ -62,7 +63,7 @@ def _index(labels: Sequence[Any]) -> pd.Index:
 
 def stacked_matrix(parts: Sequence[Placed], shape: tuple[int, int]) -> sp.csr_array:
     """One canonical CSR matrix; where parts overlap they add up. Each part is copied once, row by row in its place."""
-    blocks = [(row, column, sp.csr_array(matrix)) for row, column, matrix in sorted(parts, key=lambda part: part[1])]
+    blocks = [(row, column, _csr(matrix)) for row, column, matrix in sorted(parts, key=lambda part: part[1])]
     pointer = np.zeros(shape[0] + 1, np.int64)
     for row, _, matrix in blocks:
         pointer[row + 1 : row + 1 + matrix.shape[0]] += np.diff(matrix.indptr)
@@ -89,6 +90,11 @@ def stacked_matrix(parts: Sequence[Placed], shape: tuple[int, int]) -> sp.csr_ar
     elif not together.has_canonical_format:
         together.sum_duplicates()
     return together
+
+
+def _csr(matrix: Any) -> sp.csr_array:
+    """The matrix itself where it is one: what SciPy found out about its form is kept with it."""
+    return matrix if isinstance(matrix, sp.csr_array) else sp.csr_array(matrix)
 
 
 def _side_by_side(blocks: Sequence[Placed]) -> bool:

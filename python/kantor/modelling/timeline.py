@@ -242,7 +242,8 @@ class _Timeline:
         units = [*units * (1 + len(years)), "1"]
         use = columns.use()
         if not obliged:
-            indicators, units, use = indicators[:-1], units[:-1], use[:-1]
+            indicators, units = indicators[:-1], units[:-1]
+            use = sp.csr_array((use.data, use.indices, use.indptr[:-1]), shape=(len(indicators), use.shape[1]))
         aliases = dict(eco.aliases)
         aliases |= {f"{alias} {year}": f"{name} {year}" for alias, name in eco.aliases.items() for year in years}
         return Economy(

@@ -10,7 +10,6 @@ from ..data.datasets import load_economy
 from ..data.economy import Economy
 from ..data.labels import show
 from ..errors import ProblemError
-from ..modelling.trade import GROSS_IMPORTS, NET_IMPORTS
 from .grammar import LimitTable, TradeTable
 from .scenario_labels import by_label, find_label, labelled, year_of
 
@@ -243,6 +242,8 @@ def _transport(scenario: Scenario, table: TradeTable, products: pd.Index) -> dic
 # ---- limits ----------------------------------------------------------------------------------------------------------
 def written_limits(scenario: Scenario, eco: Economy) -> dict[str, LimitTable]:
     """The limits of a scenario, one for each region where it says so, and what [trade] says of the balance."""
+    from ..modelling.trade import GROSS_IMPORTS, NET_IMPORTS
+
     limits: dict[str, LimitTable] = {}
     for name, given in scenario.document.limits.items():
         table = given if isinstance(given, LimitTable) else LimitTable(at_most=given)
