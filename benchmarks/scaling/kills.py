@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,25 @@ def disturb(job: Job, kind: str, usual: float, chance: random.Random) -> dict[st
     return said
 
 
+def sweep(since: float) -> None:
+    """Remove shared memory that killed ranks left: MPICH's, younger than ``since`` and open in no process."""
+    for left in Path("/dev/shm").glob("mpich_*"):
+        try:
+            ours = left.stat().st_mtime >= since and left.stat().st_uid == os.getuid()
+            if ours and not any(left.name in maps for maps in _maps()):
+                left.unlink()
+        except OSError:
+            continue
+
+
+def _maps() -> Iterator[str]:
+    for entry in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            yield entry.read_text()
+        except OSError:
+            continue
+
+
 def tear(job: Job, chance: random.Random) -> Path | None:
     """Damage the newest checkpoint; None if there is none."""
     files = job.checkpoints()
@@ -252,10 +272,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         plain = undisturbed(Path(place).resolve(), mpiexec, options.ranks)
         for number in range(options.first, options.first + options.runs):
-            folder = Path(place).resolve() / f"{number}"
+            folder, began = Path(place).resolve() / f"{number}", time.time()
             lines.append(run(number, folder, mpiexec, plain))
             print(json.dumps(lines[-1]), flush=True)
             shutil.rmtree(folder)
+            sweep(began)
             if options.output is not None:  # after every run: what was seen is kept whatever comes
                 options.output.write_text(json.dumps(summary(lines, plain), indent=1) + "\n")
     print(json.dumps({key: value for key, value in summary(lines, plain).items() if key != "lines"}))
