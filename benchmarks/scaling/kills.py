@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,25 @@ def disturb(job: Job, kind: str, usual: float, chance: random.Random) -> dict[st
     return said
 
 
+def sweep(since: float) -> None:
+    """Remove shared memory that killed ranks left: MPICH's, younger than ``since`` and open in no process."""
+    for left in Path("/dev/shm").glob("mpich_*"):
+        try:
+            ours = left.stat().st_mtime >= since and left.stat().st_uid == os.getuid()
+            if ours and not any(left.name in maps for maps in _maps()):
+                left.unlink()
+        except OSError:
+            continue
+
+
+def _maps() -> Iterator[str]:
+    for entry in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            yield entry.read_text()
+        except OSError:
+            continue
+
+
 def tear(job: Job, chance: random.Random) -> Path | None:
     """Damage the newest checkpoint; None if there is none."""
     files = job.checkpoints()
@@ -246,19 +266,27 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, nargs="+", default=[2])
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
-    from kantor.bench.machine import describe
-
     beside = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside) if beside.exists() else str(shutil.which("mpiexec"))
-    lines = []
+    lines: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as place:
         plain = undisturbed(Path(place).resolve(), mpiexec, options.ranks)
         for number in range(options.first, options.first + options.runs):
-            folder = Path(place).resolve() / f"{number}"
+            folder, began = Path(place).resolve() / f"{number}", time.time()
             lines.append(run(number, folder, mpiexec, plain))
             print(json.dumps(lines[-1]), flush=True)
             shutil.rmtree(folder)
-    record = {
+            sweep(began)
+            if options.output is not None:  # after every run: what was seen is kept whatever comes
+                options.output.write_text(json.dumps(summary(lines, plain), indent=1) + "\n")
+    print(json.dumps({key: value for key, value in summary(lines, plain).items() if key != "lines"}))
+
+
+def summary(lines: list[dict[str, Any]], plain: dict[int, tuple[float, dict[str, Any]]]) -> dict[str, Any]:
+    """The record of the runs so far."""
+    from kantor.bench.machine import describe
+
+    return {
         "suite": "kills", "machine": describe(), "undisturbed_seconds": {r: s for r, (s, _) in plain.items()},
         "runs": len(lines), "kills": sum(len(line["kills"]) for line in lines),
         "by_kind": {kind: sum(line["kind"] == kind for line in lines) for kind in KINDS},
@@ -266,9 +294,6 @@ def main() -> None:
         "damaged_and_refused": sum(line["refused"] is True for line in lines),
         "slowest_end_seconds": max((k["seconds"] or 0.0) for line in lines for k in line["kills"]), "lines": lines,
     }  # fmt: skip
-    if options.output is not None:
-        options.output.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps({key: value for key, value in record.items() if key != "lines"}))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def by_ranks(folder: Path, repeats: int) -> dict[str, Any]:
             world.comm.Barrier()
             began = time.perf_counter()
             d = held.pop()
-            found = solve_rows(held.pop(), d, layout, world, tolerance=TOLERANCE, error_bound=False)
+            found = solve_rows(held.pop(), d, layout, world, tolerance=TOLERANCE, error_bound=False, consume=True)
             world.comm.Barrier()
             times.append(time.perf_counter() - began)
         facts = world.gather(np.array([peak() - base, found.halo, found.x.sum(), read]))

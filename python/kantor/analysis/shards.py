@@ -63,7 +63,7 @@ def solve_leontief_shards(
     del rows
     return solve_rows(
         held.pop(), d, layout, world, tolerance=tolerance, backend=backend, max_iterations=max_iterations,
-        error_bound=error_bound, clock=clock,
+        error_bound=error_bound, clock=clock, consume=True,
     )  # fmt: skip
 
 

@@ -217,11 +217,15 @@ class SpreadBackend(DistributedBackend):
     def zeros(self, shape: int | tuple[int, ...]) -> Array:
         return self.local.zeros(shape)
 
-    def prepare_rows(self, rows: sp.csr_array, values: str = "float64") -> Operator:
-        """A square matrix from every rank's rows, whose columns are *positions* of the layout; without a transpose."""
+    def prepare_rows(self, rows: sp.csr_array, values: str = "float64", consume: bool = False) -> Operator:
+        """A square matrix from every rank's rows, whose columns are *positions* of the layout; without a transpose.
+
+        ``consume``: ``rows`` may be overwritten, which saves a copy of it.
+        """
         assert self.own_layout is not None
-        product = Product(self.local, self.world, rows, self.own_layout, self.own_layout, values, whole_rows=True)
-        return Operator((rows.shape[0], rows.shape[0]), int(rows.nnz), Divided(product, None), None, values)
+        entries, own = int(rows.nnz), self.own_layout
+        product = Product(self.local, self.world, rows, own, own, values, whole_rows=True, consume=consume)
+        return Operator((rows.shape[0], rows.shape[0]), entries, Divided(product, None), None, values)
 
     def prepare_entries(self, held: sp.csr_array, at: np.ndarray, rows: Layout, columns: Layout) -> Operator:
         """A matrix and its transpose from every rank's entries: ``held`` (at.size, all columns), its rows those at the

@@ -19,6 +19,7 @@ from .protocol import Array, Backend
 from .world import World
 
 _TAG = 11
+_PIECE = 1 << 18  # entries moved at once
 
 
 class Exchange:
@@ -91,11 +92,12 @@ class Product:
 
     def __init__(
         self, local: Backend, world: World, held: sp.csr_array, rows: Layout, columns: Layout, values: str = "float64",
-        whole_rows: bool = False, at: Indices | None = None,
+        whole_rows: bool = False, at: Indices | None = None, consume: bool = False,
     ) -> None:  # fmt: skip
         """``whole_rows``: ``held`` is (own rows, all columns) instead, and no other rank holds entries of them.
 
         ``at``: ``held`` is (at.size, all columns) instead, its rows being those at these ascending positions.
+        ``consume``: with whole rows, ``held`` may be overwritten, which saves a copy of it.
         """
         self.local, self.world = local, world
         low, high = (int(o) for o in columns.offsets[world.rank : world.rank + 2])
@@ -114,7 +116,7 @@ class Product:
             wanted = np.concatenate([wanted, others.indices[(others.indices < low) | (others.indices >= high)]])
         wanted = np.unique(wanted)
         self.exchange = Exchange(world, columns, wanted)
-        own, halo = _split(mine, inside, low, high, wanted)
+        own, halo = _split(mine, inside, low, high, wanted, consume and whole_rows)
         # Sums go the other way round: as if their owners were asked for room.
         self.back = None if whole_rows else Exchange(world, rows, theirs)
         if self.back is not None and self.back.picked.size:
@@ -229,20 +231,34 @@ def _placed(matrix: sp.csr_array, at: Indices, rows: int) -> sp.csr_array:
 
 
 def _split(
-    matrix: sp.csr_array, inside: Indices, low: int, high: int, wanted: Indices
+    matrix: sp.csr_array, inside: Indices, low: int, high: int, wanted: Indices, consume: bool
 ) -> tuple[sp.csr_array, sp.csr_array]:
     """(entries of columns low .. high - 1, entries of the columns ``wanted``), sorted within rows.
 
-    Most entries are inside: what is counted and searched is the rest.
+    Most entries are inside: what is counted and searched is the rest. ``consume``: the matrix's own memory is used.
     """
     away = np.flatnonzero(~inside)
     of_row = np.bincount(np.searchsorted(matrix.indptr, away, side="right") - 1, minlength=matrix.shape[0])
-    own = _csr(
-        matrix.data[inside] if away.size else matrix.data,
-        np.subtract(matrix.indices[inside] if away.size else matrix.indices, low, dtype=np.int32, casting="unsafe"),
-        np.diff(matrix.indptr) - of_row, high - low,
-    )  # fmt: skip
-    return own, _csr(matrix.data[away], np.searchsorted(wanted, matrix.indices[away]), of_row, wanted.size)
+    halo = _csr(matrix.data[away], np.searchsorted(wanted, matrix.indices[away]), of_row, wanted.size)
+    counts = np.diff(matrix.indptr) - of_row
+    if consume:
+        return _csr(*_compacted(matrix, inside, low), counts, high - low), halo
+    columns = matrix.indices[inside] if away.size else matrix.indices
+    shifted = np.subtract(columns, low, dtype=np.int32, casting="unsafe")
+    return _csr(matrix.data[inside] if away.size else matrix.data, shifted, counts, high - low), halo
+
+
+def _compacted(matrix: sp.csr_array, inside: Indices, low: int) -> tuple[Indices, Indices]:
+    """(values, columns - low) of the entries inside, moved to the front of the matrix's own arrays piece by piece:
+    memory that is new costs more time than the copying."""
+    data, indices, place = matrix.data, matrix.indices, 0
+    for first in range(0, data.size, _PIECE):
+        keep = inside[first : first + _PIECE]
+        values, columns = data[first : first + _PIECE][keep], indices[first : first + _PIECE][keep]
+        data[place : place + values.size] = values
+        np.subtract(columns, low, out=indices[place : place + values.size], casting="unsafe")
+        place += values.size
+    return data[:place], indices[:place]
 
 
 def _part(matrix: sp.csr_array, keep: Indices, indices: Indices, columns: int) -> sp.csr_array:

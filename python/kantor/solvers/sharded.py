@@ -53,19 +53,21 @@ class ShardedSolution:
 class _ShardedOperand(Operand):
     """M from every rank's rows; what the host sees are own goods."""
 
-    def __init__(self, rows: sp.csr_array, backend: SpreadBackend) -> None:
+    def __init__(self, rows: sp.csr_array, backend: SpreadBackend, consume: bool) -> None:
         self.backend = self.sparse_backend = backend
         self.n, self.dense, self.matrix = int(rows.shape[0]), False, None
         self.over = Parts(backend.world)
         self.signed = not self.over.all(not rows.nnz or rows.data.min() >= 0.0)
         # Before the rows are given up: their parts are all that stays.
         self.guard = np.asarray(gamma(np.diff(rows.indptr) + 4))
-        self.op = backend.prepare_rows(rows)
-        self.magnitude: Operator = self.op
-        if self.signed:
-            size = sp.csr_array((np.abs(rows.data), rows.indices, rows.indptr), shape=rows.shape)
-            self.magnitude = backend.prepare_rows(size)
         self.held = int(rows.nnz)
+        size = (
+            sp.csr_array((np.abs(rows.data), rows.indices.copy(), rows.indptr), shape=rows.shape)
+            if self.signed
+            else None
+        )
+        self.op = backend.prepare_rows(rows, consume=consume)
+        self.magnitude: Operator = self.op if size is None else backend.prepare_rows(size, consume=True)
 
     @property
     def size_op(self) -> Operator:
@@ -87,11 +89,13 @@ def solve_rows(
     max_iterations: int = 10_000,
     error_bound: bool = True,
     clock: Stopwatch | None = None,
+    consume: bool = False,
 ) -> ShardedSolution:
     """Solve x = A x + d from every rank's rows (own goods, n) of A and part (own goods,) of d. Collective.
 
     ``layout`` says which goods are whose: contiguous pieces. Options as in solve_leontief. Numbers must be finite.
-    ``rows`` is no longer needed once the operator is made: a caller that lets go of it saves its memory.
+    ``rows`` is no longer needed once the operator is made: a caller that lets go of it saves its memory, and with
+    ``consume``, which lets it be overwritten, a copy of it.
     """
     if not 0.0 < tolerance < 1.0:
         raise OptionError(f"tolerance: {tolerance!r}, expected a number with 0 < tolerance < 1")
@@ -99,7 +103,7 @@ def solve_rows(
     local = get_backend(backend)
     if isinstance(local, DistributedBackend):
         local = local.local
-    operand = _ShardedOperand(rows, SpreadBackend(local, world, layout))
+    operand = _ShardedOperand(rows, SpreadBackend(local, world, layout), consume)
     del rows
     clock.lap("prepare")
     info = SolveInfo(
