@@ -42,7 +42,8 @@ def councils(rounds: int, products: int = 20, workers: int = 600, consumers: int
     )
     central = np.append(plan.prices.to_numpy(), plan.rents["labour"])
     return {"councils": workers + consumers, "rounds": found.rounds, "converged": found.converged, "seconds": seconds,
-            "messages": found.messages, "largest_price_error": float(np.abs(found.prices / central - 1.0).max())}  # fmt: skip
+            "messages": found.messages,
+            "largest_price_error": float(np.abs(found.prices / central - 1.0).max())}  # fmt: skip
 
 
 def regions(rounds: int) -> dict[str, Any]:
