@@ -101,10 +101,9 @@ def _either(y: FloatArray, horizon: int, season: int, coverage: float) -> Foreca
     better = (np.mean(errors[:, -last:] ** 2, axis=1) < _CLEARLY * usual)[:, None]
     deviation = np.sqrt(np.mean(errors**2, axis=1))[:, None] * np.sqrt(np.arange(1.0, horizon + 1))
     z = ndtri(0.5 + 0.5 * coverage)
-    ends = [
-        np.where(better, point + side * z * deviation, other) for side, other in ((-1, plain.lower), (1, plain.upper))
-    ]
-    return Forecast(np.where(better, point, plain.point), *ends, coverage)
+    lower = np.where(better, point - z * deviation, plain.lower)
+    upper = np.where(better, point + z * deviation, plain.upper)
+    return Forecast(np.where(better, point, plain.point), lower, upper, coverage)
 
 
 def _ets(y: FloatArray, horizon: int, season: int, coverage: float) -> Forecast:
