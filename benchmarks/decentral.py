@@ -73,6 +73,9 @@ def regions(rounds: int) -> dict[str, Any]:
     return {"regions": len(names), "rounds": found.agreement.rounds, "converged": found.agreement.converged,
             "seconds": seconds, "messages": found.agreement.messages, "objective": found.objective,
             "joint": [joint.lower_bound, joint.upper_bound], "difference": found.objective - joint.objective,
+            # What proposals still lack is worth prices times excess; to first order the agreement owes that much.
+            "difference_less_excess": found.objective + float(found.agreement.prices @ found.agreement.excess)
+            - joint.objective,
             "price_error_by_worth": float(worth @ off / worth.sum())}  # fmt: skip
 
 
