@@ -50,7 +50,9 @@ def main() -> None:
     table = backtest(seasonal_demand(100_000), horizon=3, season=12, origins=2)
     facts["generated, 100,000 products"] = {"seconds": time.perf_counter() - began, **table.round(3).to_dict("index")}
     for name, series in real_series().items():
-        table = backtest(series, horizon=2, origins=min(8, series.shape[1] - 8), methods=["naive", "trend", "ets"])
+        table = backtest(
+            series, horizon=2, origins=min(8, series.shape[1] - 8), methods=["naive", "trend", "auto", "ets"]
+        )
         facts[f"{name}, {len(series)} series of {series.shape[1]} years"] = table.round(3).to_dict("index")
     print(json.dumps(facts, indent=1))
 

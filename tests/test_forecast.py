@@ -33,8 +33,16 @@ def test_seasonal_demand_is_forecast_better_than_by_the_last_year() -> None:
     assert table.loc["seasonal", "mase"] < 0.95
     assert table.loc["seasonal", "relative"] < 0.9
     assert table.loc["naive", "mase"] > 1.0
+    assert table.loc["auto", "relative"] < 0.95
     assert table.loc["seasonal-naive", "relative"] == pytest.approx(1.0)
     assert 0.8 < table.loc["seasonal", "covered"] < 0.97
+
+
+def test_auto_stays_with_naive_where_nothing_is_to_be_seen() -> None:
+    walks = 100.0 + np.cumsum(np.random.default_rng(1).standard_normal((200, 30)), axis=1)
+    table = backtest(walks, horizon=2, origins=3)
+    assert table.loc["auto", "relative"] < 1.03
+    assert table.loc["trend", "relative"] > table.loc["auto", "relative"]
 
 
 def test_demand_at_risk_is_the_quantile_of_the_interval() -> None:

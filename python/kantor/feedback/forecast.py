@@ -2,8 +2,9 @@
 
 ``trend`` is Holt's method with a damped trend, ``seasonal`` adds multiplicative seasons (Holt and Winters), both as
 exponential smoothing of all series at once: each series takes the smoothing constants, of a grid, that predicted its
-own past best. ``ets`` is the automatic exponential smoothing of the package statsforecast, which chooses among more
-forms: better for some hundreds of series, too slow for the hundred thousand of a plan.
+own past best. ``auto`` takes for each series the smoothing if that predicted its own past clearly better than naive
+(seasonal naive with seasons), else naive. ``ets`` is the automatic exponential smoothing of the package statsforecast,
+which chooses among more forms: better for some hundreds of series, too slow for the hundred thousand of a plan.
 
 Sources: Gardner and McKenzie, Forecasting trends in time series, Management Science 31 (1985); Hyndman and Koehler,
 Another look at measures of forecast accuracy, International Journal of Forecasting 22 (2006), for MASE.
@@ -22,10 +23,12 @@ from scipy.special import ndtri
 from ..errors import OptionError, ProblemError, need, suggest
 from ..solvers.problem import FloatArray
 
-METHODS = ("naive", "seasonal-naive", "trend", "seasonal", "ets")
+METHODS = ("naive", "seasonal-naive", "trend", "seasonal", "auto", "ets")
 _LEVELS, _TRENDS, _SEASONS, _DAMPING = (0.1, 0.3, 0.6, 0.9), (0.02, 0.1, 0.3), (0.05, 0.2), 0.95
 _SMALL = 1e-12
-_USUAL = ("naive", "seasonal-naive", "trend", "seasonal")
+_STILL = 1e-6  # series that move by less, relative to their size, say nothing about methods
+_CLEARLY = 0.7  # of the squared errors of naive
+_USUAL = ("naive", "seasonal-naive", "trend", "seasonal", "auto")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ def forecast(
         point = np.column_stack([last[:, k % lag] for k in range(horizon)])
         errors = y[:, lag:] - y[:, :-lag]
         steps = np.ceil(np.arange(1, horizon + 1) / lag)
+    elif method == "auto":
+        return _either(y, horizon, season, coverage)
     elif method == "ets":
         return _ets(y, horizon, season, coverage)
     else:
@@ -84,6 +89,21 @@ def forecast(
     deviation = np.sqrt(np.mean(errors**2, axis=1))[:, None] * np.sqrt(steps)
     z = ndtri(0.5 + 0.5 * coverage)
     return Forecast(point, point - z * deviation, point + z * deviation, coverage)
+
+
+def _either(y: FloatArray, horizon: int, season: int, coverage: float) -> Forecast:
+    """Smoothing where its last one-step errors are clearly smaller than those of naive, else naive."""
+    lag = season if season > 1 else 1
+    plain = forecast(y, horizon, "seasonal-naive" if season > 1 else "naive", season, coverage)
+    point, errors = _smoothed(y, horizon, season)
+    last = max(4, errors.shape[1] // 2)
+    usual = np.mean((y[:, lag:] - y[:, :-lag])[:, -last:] ** 2, axis=1)
+    better = (np.mean(errors[:, -last:] ** 2, axis=1) < _CLEARLY * usual)[:, None]
+    deviation = np.sqrt(np.mean(errors**2, axis=1))[:, None] * np.sqrt(np.arange(1.0, horizon + 1))
+    z = ndtri(0.5 + 0.5 * coverage)
+    lower = np.where(better, point - z * deviation, plain.lower)
+    upper = np.where(better, point + z * deviation, plain.upper)
+    return Forecast(np.where(better, point, plain.point), lower, upper, coverage)
 
 
 def _ets(y: FloatArray, horizon: int, season: int, coverage: float) -> Forecast:
@@ -168,14 +188,14 @@ def backtest(
     last = y.shape[1] - horizon
     if last - origins < max(3, 2 * season):
         raise ProblemError(f"backtest: {y.shape[1]} periods are too few for {origins} origins and {horizon} ahead")
-    names = tuple(methods) if methods is not None else _USUAL if season > 1 else ("naive", "trend")
+    names = tuple(methods) if methods is not None else _USUAL if season > 1 else ("naive", "trend", "auto")
     mase: dict[str, list[float]] = {name: [] for name in names}
     error: dict[str, list[float]] = {name: [] for name in names}
     held: dict[str, list[float]] = {name: [] for name in names}
     for origin in range(last - origins + 1, last + 1):
         past, future = y[:, :origin], y[:, origin : origin + horizon]
         usual = np.mean(np.abs(past[:, season:] - past[:, :-season]), axis=1)
-        moved = usual > _SMALL * np.maximum(np.abs(past).max(axis=1), _SMALL)
+        moved = usual > _STILL * np.maximum(np.abs(past).max(axis=1), _SMALL)
         for name in names:
             found = forecast(past, horizon, name, season, coverage)
             miss = np.mean(np.abs(found.point - future), axis=1)

@@ -31,9 +31,7 @@ class WorkerCouncils:
         self.length: FloatArray = np.asarray(self.table.multiply(self.table).sum(axis=0)).ravel()
         if not (self.length > 0).all():
             raise ProblemError("councils: a worker council that makes and uses nothing has nothing to propose")
-        self.concerned = np.bincount(self.table.indices[self.table.data != 0.0], minlength=self.table.shape[0]).astype(
-            np.float64
-        )
+        self.concerned = np.asarray(self.table.count_nonzero(axis=1), np.float64)
         self.level = np.zeros(self.count)
         self._moved = 0.0
 
