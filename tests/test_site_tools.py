@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 import kantor as kt
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +38,7 @@ def test_reference_has_every_public_name() -> None:
         assert f"\n### kt.{name}\n" in text
 
 
+@pytest.mark.skipif(not make_docs.RESULTS.is_dir(), reason="needs the measured results of the source repository")
 def test_measured_results_are_those_of_the_files(tmp_path: Path) -> None:
     text = make_docs.performance()
     for path in make_docs.RESULTS.glob("*.json"):

@@ -3,9 +3,9 @@
     python tools/check_release.py                         # with this Python
     python tools/check_release.py python3.12 python3.13   # with others that are here
 
-The sdist is made in a copy of what git tracks, the wheel from the unpacked sdist alone with no package index at hand: what
-is not in it, or would have to be fetched, is missed. Beside both goes ``sbom.json``, every package that the installed wheel
-brought with it, by name, version and licence, where cyclonedx-py is installed. Everything lands in ``dist/``.
+The sdist is made from what git tracks, the wheel from the unpacked sdist alone without an index: what is not
+in it, or would have to be fetched, is missed. Beside both goes ``sbom.json``, every package that the installed wheel
+brought with it, where cyclonedx-py is installed. Everything lands in ``dist/``.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def load_economy(name_or_path: str | Path, **options: Any) -> Economy:
     four_goods               Cockshott's four goods, packaged
     us_useeio_2012_411       United States 2012, 411 sectors, 23 indicators                       technology="total",
                                                                                                   "domestic"
-    sweden_scb_sut_2008_2016 Sweden, supply and use, 59 products x 59 industries; also "sweden"    year=2015,
+    sweden_scb_sut_2008_2016 Sweden, supply and use, 59 products x 59 industries; also "sweden"   year=2015,
                                                                                                   assumption="joint"
     wiod2013                 world, 41 regions x 35 sectors, CO2 and employment                   year=2011
     premise_inventories      4,125 processes in physical units, several for a product             link="product",
