@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kantor.solvers.problem import SeparableTerms, TermKind
+from kantor.solvers.problem import FORMULAS, SeparableTerms, TermKind
 from kantor.solvers.program import PlanningProgram
 
 Arrays = dict[str, Any]
@@ -316,7 +316,7 @@ def _terms(draw: Draw, c: np.ndarray, p: np.ndarray, consumed: np.ndarray) -> Se
     """Utilities whose slope at the consumption is the price; where nothing is consumed it is at most the price."""
     kinds, a, b, e = np.zeros(c.size, np.uint8), np.zeros(c.size), np.ones(c.size), np.ones(c.size)
     for i in np.flatnonzero(consumed):
-        k = int(draw.rng.choice(list(TermKind)[1:]))
+        k = int(draw.rng.choice(FORMULAS[1:]))
         if p[i] == 0.0 or (c[i] == 0.0 and k == TermKind.POWER):
             k = int(TermKind.QUADRATIC)
         b[i] = draw.rng.choice([0.5, 1.0, 2.0])

@@ -23,7 +23,8 @@ INF = np.inf
 
 
 def transport(seed=0, plants=8, towns=12, spread=3.0):
-    """Equations and inequalities, bounds on both sides, units that differ by powers of ten."""
+    """Equations and rows with two sides (so that it is not read as a plan), bounds on both sides, units that differ by
+    powers of ten."""
     rng = np.random.default_rng(seed)
     pairs = plants * towns
     leave = np.kron(np.eye(plants), np.ones(towns))
@@ -33,7 +34,7 @@ def transport(seed=0, plants=8, towns=12, spread=3.0):
     unit = 10.0 ** rng.uniform(-spread, spread, plants + towns)
     K = np.vstack([leave, arrive]) * unit[:, None]
     return LinearProgram(
-        rng.random(pairs), K, np.append(np.full(plants, -INF), need) * unit, np.append(have, need) * unit,
+        rng.random(pairs), K, np.append(np.zeros(plants), need) * unit, np.append(have, need) * unit,
         upper=np.full(pairs, 0.6),
     )  # fmt: skip
 

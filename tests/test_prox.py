@@ -12,7 +12,7 @@ from kantor.backends import Backend, DeviceTerms
 from kantor.solvers.problem import FORMULAS, SeparableTerms, TermKind
 
 getcontext().prec = 60
-CONCAVE = [kind for kind in TermKind if kind not in (TermKind.LINEAR, TermKind.QUADRATIC)]
+CONCAVE = [kind for kind in FORMULAS if kind not in (TermKind.LINEAR, TermKind.QUADRATIC)]
 
 
 def phi(kind: int, x: Decimal, a: Decimal, b: Decimal, e: Decimal) -> Decimal:
