@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from kantor.data.checks import check_economy
 from kantor.data.datasets import data_folder, load_economy, packaged_economies, packaged_scenarios
 from kantor.data.economy import Economy
 from kantor.errors import OptionError, ProblemError
+from kantor.planning.inherit import whole
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -196,7 +196,7 @@ def test_packaged_files_are_small() -> None:
 )
 def test_scenarios_name_what_exists(path: Path) -> None:
     """Economy, demand, indicators, weights and capacities of every shipped scenario exist."""
-    words = tomllib.loads(path.read_text())
+    words, _ = whole(path.read_text(), path)
     options = {k: v for k, v in words["economy"].items() if k in ("year", "assumption")}
     eco = load(words["economy"]["source"], **options, **words["economy"].get("options", {}))
     wanted = words["targets"]["final_demand"]

@@ -126,8 +126,16 @@ def test_value_scaling_makes_the_iterates_independent_of_units():
         solution = solve_lp(lp, tolerance=1e-14, backend="reference", value_scaling=values, iteration_limit=400)
         answers.append(solution.x / np.tile(units, 2))
     np.testing.assert_allclose(answers[1], answers[0], rtol=1e-8, atol=1e-10)
-    plain = [
+    found = [
         solve_lp(plan(u)[0], 1e-14, backend="reference", iteration_limit=400).x / np.tile(u, 2) for u in (ones, wild)
+    ]
+    np.testing.assert_allclose(
+        found[1], found[0], rtol=1e-8, atol=1e-10
+    )  # values are found without being given
+    none = np.ones(13), np.ones(24)
+    plain = [
+        solve_lp(plan(u)[0], 1e-14, backend="reference", value_scaling=none, iteration_limit=400).x / np.tile(u, 2)
+        for u in (ones, wild)
     ]
     assert np.abs(plain[0] - plain[1]).max() > 1e-6  # without values units do matter
 

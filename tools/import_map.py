@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python" / "kantor"
 # From the top; a layer may import those below it.
 LAYERS = ("cli", "report", "bench", "feedback", "planning", "modelling", "analysis", "data", "solvers", "backends")
 # Public names, versions and errors are below all.
-BASE = ("__init__", "__main__", "errors", "config")
+BASE = ("__init__", "__main__", "atomic", "errors", "config")
 
 
 def imports() -> Counter[tuple[str, str]]:

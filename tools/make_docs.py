@@ -14,6 +14,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 GROUPS = {
     "planning": "Plans",
     "modelling": "Years, capital, trade",
+    "feedback": "The living plan",
     "data": "Tables",
     "analysis": "Analysis of tables",
     "solvers": "Solvers on arrays",

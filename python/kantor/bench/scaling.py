@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..atomic import new_file
 from ..backends import get_backend
 from ..backends.distributed import DistributedBackend, SpreadBackend
 from ..backends.halo import start, wait
 from ..backends.partition import Layout
 from ..backends.world import World
-from ..data.atomic import new_file
 from ..data.regional import regional_rows
 from ..errors import ProblemError
 from ..solvers.sharded import solve_rows

@@ -117,7 +117,7 @@ def balance_table(
 
     Exit code 4 if the totals do not hold at the end; 2 if they contradict each other, with the rows and columns named.
     """
-    from ..data.atomic import new_file
+    from ..atomic import new_file
     from ..data.balancing.table import balance_table as adjust
     from ..solvers.solution import Status
 

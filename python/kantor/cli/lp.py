@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..atomic import new_file
 from ..backends.world import once
-from ..data.atomic import new_file
 from ..errors import OptionError, ProblemError
 from .console import Exit, exit_code, finish, print_json, say
 from .plan import Checkpoint, Json, Quiet

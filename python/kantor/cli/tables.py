@@ -274,7 +274,7 @@ def _named(names: pd.Series, key: Any) -> str:
 @once
 def _export(economy: Economy, rows: pd.DataFrame, csv: Path | None, parquet: Path | None) -> None:
     """Write the rows; never onto a file that the economy was read from."""
-    from ..data.atomic import new_file
+    from ..atomic import new_file
 
     for path, write in ((csv, rows.to_csv), (parquet, rows.to_parquet)):
         if path is not None:

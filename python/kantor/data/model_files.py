@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from ..atomic import new_file
 from ..errors import ProblemError
 from ..solvers.problem import LinearProgram
-from .atomic import new_file
 from .model_names import ModelNames, lp_name, model_names, mps_name
 
 _LINE = 200  # LP files: readers cut longer lines

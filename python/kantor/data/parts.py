@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from ..atomic import new_file, refuse_foreign
 from ..errors import ProblemError
-from .atomic import new_file, refuse_foreign
 from .shards import sha256_of
 
 HEAD = "_parts.json"  # readers of Parquet folders pass over names that begin so

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import new_file
 from ..backends.partition import Layout
 from ..backends.world import World
 from ..errors import ProblemError
-from .atomic import new_file
 from .shards import sha256_of
 
 HEAD = "state.json"

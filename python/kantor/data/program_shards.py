@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..atomic import new_file
 from ..backends.partition import Layout, full_rows
 from ..errors import ProblemError
 from ..solvers.program_part import ProgramPart
-from .atomic import new_file
 from .shards import cuts_of, sha256_of
 
 HEAD = "program.json"

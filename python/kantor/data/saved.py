@@ -1,7 +1,7 @@
 """Economies written to a folder and read back with identical values.
 
 ``economy.json`` holds the words; matrices are NPZ (CSR), labelled columns Parquet. The folder is written whole or not
-at all (:mod:`kantor.data.atomic`).
+at all (:mod:`kantor.atomic`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from ..atomic import new_folder
 from ..errors import ProblemError
-from .atomic import new_folder
 from .economy import Economy, Expansion, Source
 from .labels import show
 from .sparse_table import SparseTable

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..atomic import new_file
 from ..backends.partition import Layout, contiguous
 from ..errors import ProblemError
-from .atomic import new_file
 
 HEAD = "shards.json"
 _VERSION = 1

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ..atomic import new_file
 from ..errors import ProblemError, need
-from .atomic import new_file
 
 Rows = list[list[Any]]
 _MOST_ROWS = 1_048_576  # of a sheet, by the format

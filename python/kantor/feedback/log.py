@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data.atomic import new_folder
+from ..atomic import new_folder
 from ..errors import KantorError, ProblemError
 from ..planning.folder import load_plan
 from ..planning.record import digest, read_record, sha256_of, written

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.atomic import new_file, new_folder, refuse_foreign
+from ..atomic import new_file, new_folder, refuse_foreign
 from ..data.forms.sheets_writer import csv_bytes
 from ..data.labels import show
 from ..data.workbook import Rows, write_workbook

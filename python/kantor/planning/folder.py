@@ -15,7 +15,7 @@
 ``input/``                   the economy itself, where it does not come from files that a scenario names
 ============================ ==================================================================================
 
-A folder is written whole or not at all (:mod:`kantor.data.atomic`): a reader sees the old plan or the new one. Nothing
+A folder is written whole or not at all (:mod:`kantor.atomic`): a reader sees the old plan or the new one. Nothing
 but a plan folder is ever replaced.
 """
 
@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.atomic import new_folder, real_place
+from ..atomic import new_folder, real_place
 from ..data.economy import Economy
 from ..data.saved import save_economy
 from ..errors import KantorError, ProblemError

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data.atomic import new_file
+from ..atomic import new_file
 from ..errors import OptionError
 from .explorer import explorer_data
 from .facts import Facts

@@ -241,8 +241,8 @@ class Bordered:
 def _own_columns(matrix: sp.csr_array) -> tuple[Any, Any]:
     """(rows, columns): rows that get a column of their own, whose largest positive entry is there; as many as found.
 
-    >>> _own_columns(sp.csr_array([[1.0, 4.0, -9.0], [2.0, 1.0, 0.0]]))
-    (array([0, 1]), array([1, 0]))
+    >>> [part.tolist() for part in _own_columns(sp.csr_array([[1.0, 4.0, -9.0], [2.0, 1.0, 0.0]]))]
+    [[0, 1], [1, 0]]
     """
     entries = matrix.tocoo()
     positive = entries.data > 0.0

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import new_file
 from ..backends.world import once, rank
-from ..data.atomic import new_file
 from ..errors import ProblemError
 from .options import PdhgOptions
 from .problem import LinearProgram, TermKind

@@ -11,7 +11,7 @@ from .problem import FloatArray
 from .technology import Technology
 
 _CHAIN = 40
-_CONTENT = 1e-6  # of what goods need of limits: multiplied by changes only, as what they need of goods
+_CONTENT = 1e-9
 
 
 class Contents:

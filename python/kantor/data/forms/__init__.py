@@ -83,13 +83,13 @@ def write_economy(eco: Economy, path: str | Path, *, overwrite: bool = False) ->
         raise ProblemError(f"{target}: exists already; give overwrite=True to replace it")
     statements = collect(eco)
     if target.suffix.lower() in TEXT:
-        from ..atomic import new_file
+        from ...atomic import new_file
         from .text_writer import written
 
         with new_file(target) as stream:
             stream.write(written(statements).encode("utf-8"))
     else:
-        from ..atomic import refuse_foreign
+        from ...atomic import refuse_foreign
         from .sheets import COLUMNS
         from .sheets_writer import write_sheets
 

@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from ...atomic import new_folder
 from ...errors import ProblemError
-from ..atomic import new_folder
 from ..workbook import Rows, write_workbook
 from .sheets import COLUMNS, SEPARATOR
 from .statements import TARGET, Label, Named, Statements, Term

@@ -60,7 +60,7 @@ def template(path: str | Path, *, empty: bool = False) -> Path:
         raise ProblemError(f"{target}: exists already; name a file or folder that does not")
     suffix = target.suffix.lower()
     if suffix in TEXT:
-        from ..atomic import new_file
+        from ...atomic import new_file
 
         text = "".join(f"# {line}".rstrip() + "\n" for line in _grammar()) + ("" if empty else "\n" + EXAMPLE)
         with new_file(target, parents=True) as stream:

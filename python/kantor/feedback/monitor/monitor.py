@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from ...data.atomic import new_folder, refuse_foreign
+from ...atomic import new_folder, refuse_foreign
 from ...data.labels import aligned, as_index
 from ...errors import OptionError, ProblemError, suggest
 from ...solvers.problem import FloatArray

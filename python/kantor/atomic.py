@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ..errors import ProblemError
+from .errors import ProblemError
 
 
 def refuse_foreign(target: Path, ours: Collection[str], what: str) -> None:
