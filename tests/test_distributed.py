@@ -172,6 +172,26 @@ def test_an_exception_in_python_leaves_nobody_waiting(mpiexec, who):
     assert ("rank 1 of 2" in done.stderr) == (who == "one")
 
 
+EARLY = """
+import os, signal, sys
+import kantor.cli as cli
+load = cli.__getattr__
+def interrupted(name):
+    if os.environ["PMI_RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGTERM)
+    return load(name)
+cli.__getattr__ = interrupted
+sys.argv = ["kantor", *sys.argv[1:]]
+cli.main()
+"""
+
+
+def test_a_signal_to_one_rank_before_mpi_is_up_leaves_nobody_waiting(mpiexec, tmp_path):
+    plan = [sys.executable, "-c", EARLY, "plan", "us_2012", "-o", tmp_path / "plan"]
+    done = run(mpiexec, "-n", 2, *plan)
+    assert done.returncode == 130, done.stdout + done.stderr
+
+
 def start(*command):
     return subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()

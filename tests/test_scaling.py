@@ -129,9 +129,7 @@ def test_value_scaling_makes_the_iterates_independent_of_units():
     found = [
         solve_lp(plan(u)[0], 1e-14, backend="reference", iteration_limit=400).x / np.tile(u, 2) for u in (ones, wild)
     ]
-    np.testing.assert_allclose(
-        found[1], found[0], rtol=1e-8, atol=1e-10
-    )  # values are found without being given
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-8, atol=1e-10)  # values are found without being given
     none = np.ones(13), np.ones(24)
     plain = [
         solve_lp(plan(u)[0], 1e-14, backend="reference", value_scaling=none, iteration_limit=400).x / np.tile(u, 2)

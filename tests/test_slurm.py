@@ -84,12 +84,16 @@ def wait(slurm, until, what):
 
 
 def test_shipped_scripts_run_and_a_preempted_plan_goes_on(slurm):
+    if os.environ.get("KANTOR_SLURM_TEST") != "1":
+        pytest.skip(
+            "KANTOR_SLURM_TEST=1 runs it: the preemption must hit a solve of seconds, which a busy machine misses"
+        )
     here = slurm.folder
     (here / "s.toml").write_text(SCENARIO)
     plan = slurm("sbatch", "--parsable", CLUSTER / "plan.sbatch", "s.toml", "plan")
     state = here / "checkpoints" / plan
     wait(slurm, state.is_dir, "the first-order solve")
-    time.sleep(2)  # some iterations are made until the signal comes; without it the first state is kept after half a minute
+    time.sleep(2)  # for some iterations; without the signal the first state is kept after half a minute
     urgent = slurm("sbatch", "--parsable", "--partition=high", "--ntasks=8", "--output=high.log", "--wrap", "echo ran")
     wait(slurm, lambda: (here / "high.log").exists() and "ran" in (here / "high.log").read_text(), "the urgent job")
     log = here / f"kantor-plan-{plan}.log"

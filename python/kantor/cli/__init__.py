@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 __all__ = ["app", "main"]
@@ -22,8 +23,10 @@ def main() -> None:
     )
     # A scheduler's signals are a Ctrl-C too: the best plan so far and a checkpoint are written, then it ends.
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1) if early else ()
+    # One of many must not leave alone: the launcher does not notice before MPI is up, and the others would wait for it.
+    handler: Callable[[int, Any], object] = _leave if launched() == 1 else _remember
     for number in numbers:
-        signal.signal(number, _leave)
+        signal.signal(number, handler)
     command = __getattr__("app")
     if launched() == 1:  # many processes load MPI first, which an exception on its way would tear: see distributed()
         for number in numbers:
@@ -45,6 +48,14 @@ def launched() -> int:
     if said is None and "PMIX_RANK" in os.environ:  # PMIx tells the size only to who asks its library
         said = os.environ.get("SLURM_STEP_NUM_TASKS")
     return int(said) if said and said.isdigit() else 1
+
+
+asked_early: list[int] = []
+
+
+def _remember(number: int, _: object) -> None:
+    """A signal that came before the ranks know each other: they stop together as soon as they do."""
+    asked_early.append(number)
 
 
 def _leave(*_: object) -> NoReturn:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..backends.world import PARTITIONS, SIGNALS, World, active, distributed
 from ..errors import OptionError
-from . import launched
+from . import asked_early, launched
 
 TOGETHER = ("plan", "lp", "balance", "values", "bench", "info", "generate")  # commands whose work is divided
 
@@ -38,6 +38,8 @@ def _run(command: Callable[[], Any], size: int, partition: str) -> None:
             os._exit(2)
         if ranks.rank > 0:
             _silence(ranks)
+        if asked_early:
+            ranks.ask_to_stop()
         try:
             command()
         except Exception as error:  # outside of the command's own handling
