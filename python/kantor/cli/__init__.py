@@ -24,7 +24,9 @@ def main() -> None:
     # A scheduler's signals are a Ctrl-C too: the best plan so far and a checkpoint are written, then it ends.
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1) if early else ()
     # One of many must not leave alone: the launcher does not notice before MPI is up, and the others would wait for it.
-    handler: Callable[[int, Any], object] = _leave if launched() == 1 else _remember
+    handler: Callable[[int, Any], object] = _remember
+    if launched() == 1:
+        handler = _leave
     for number in numbers:
         signal.signal(number, handler)
     command = __getattr__("app")
