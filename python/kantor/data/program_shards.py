@@ -8,7 +8,6 @@ the tables of kantor.data.shards are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,7 +21,7 @@ from ..atomic import new_file
 from ..backends.partition import Layout, full_rows
 from ..errors import ProblemError
 from ..solvers.program_part import ProgramPart
-from .shards import cuts_of, sha256_of
+from .shards import cuts_of, get_head, put_head, sha256_of
 
 HEAD = "program.json"
 _VERSION = 1
@@ -121,24 +120,19 @@ def write_program_head(folder: str | Path, shards: Iterable[ProgramShard], **not
     """Write ``program.json`` when all pieces are there: then the folder is a program."""
     program = ShardedProgram(Path(folder), tuple(shards), notes)
     facts = {"version": _VERSION, "shape": program.shape, "entries": program.entries, "notes": notes}
-    with new_file(Path(folder) / HEAD) as stream:
-        pieces = [vars(shard) for shard in program.shards]
-        stream.write(json.dumps(facts | {"shards": pieces}, indent=1).encode())
+    put_head(Path(folder) / HEAD, facts, program.shards)
     return program
 
 
 def open_program(folder: str | Path) -> ShardedProgram:
     """Read ``program.json``; ProblemError if the folder is no program in shards."""
     path = Path(folder) / HEAD
-    try:
-        facts = json.loads(path.read_text())
+
+    def build(facts: dict[str, Any]) -> tuple[ShardedProgram, tuple[Any, ...]]:
         found = ShardedProgram(Path(folder), tuple(ProgramShard(**piece) for piece in facts["shards"]), facts["notes"])
-        known = facts["version"], tuple(facts["shape"]), facts["entries"]
-    except OSError as error:
-        why = f"cannot be read ({error.strerror or error}): is {folder} a program in shards?"
-        raise ProblemError(f"{path}: {why}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ProblemError(f"{path}: is damaged ({error})") from None
+        return found, (facts["version"], tuple(facts["shape"]), facts["entries"])
+
+    found, known = get_head(path, "a program", build)
     if known != (_VERSION, found.shape, found.entries):
         raise ProblemError(f"{path}: says {known}, its shards give {(_VERSION, found.shape, found.entries)}")
     return found

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,6 +22,8 @@ import scipy.sparse as sp
 from ..atomic import new_file
 from ..backends.partition import Layout, contiguous
 from ..errors import ProblemError
+
+T = TypeVar("T")
 
 HEAD = "shards.json"
 _VERSION = 1
@@ -127,25 +129,36 @@ def write_head(folder: str | Path, shards: Iterable[Shard], **notes: Any) -> Sha
     """Write ``shards.json`` when all pieces are there: then the folder is a table."""
     table = ShardedTable(Path(folder), tuple(shards), notes)
     facts = {"version": _VERSION, "n": table.n, "entries": table.entries, "notes": notes}
-    with new_file(Path(folder) / HEAD) as stream:
-        pieces = [vars(shard) for shard in table.shards]
-        stream.write(json.dumps(facts | {"shards": pieces}, indent=1).encode())
+    put_head(Path(folder) / HEAD, facts, table.shards)
     return table
+
+
+def put_head(path: Path, facts: dict[str, Any], shards: Iterable[Any]) -> None:
+    """Write the head file of a folder in shards: ``facts`` and what each shard is."""
+    with new_file(path) as stream:
+        stream.write(json.dumps(facts | {"shards": [vars(shard) for shard in shards]}, indent=1).encode())
+
+
+def get_head(path: Path, what: str, build: Callable[[dict[str, Any]], T]) -> T:
+    """What ``build`` makes of a head file's facts; ProblemError if it is missing or damaged: no ``what`` in shards."""
+    try:
+        return build(json.loads(path.read_text()))
+    except OSError as error:
+        why = f"cannot be read ({error.strerror or error}): is {path.parent} {what} in shards?"
+        raise ProblemError(f"{path}: {why}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProblemError(f"{path}: is damaged ({error})") from None
 
 
 def open_shards(folder: str | Path) -> ShardedTable:
     """Read ``shards.json``; ProblemError if the folder is no table in shards."""
     path = Path(folder) / HEAD
-    try:
-        facts = json.loads(path.read_text())
+
+    def build(facts: dict[str, Any]) -> tuple[ShardedTable, tuple[Any, ...]]:
         table = ShardedTable(Path(folder), tuple(Shard(**piece) for piece in facts["shards"]), facts["notes"])
-        known = facts["version"], facts["n"], facts["entries"]
-    except OSError as error:
-        raise ProblemError(
-            f"{path}: cannot be read ({error.strerror or error}): is {folder} a table in shards?"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ProblemError(f"{path}: is damaged ({error})") from None
+        return table, (facts["version"], facts["n"], facts["entries"])
+
+    table, known = get_head(path, "a table", build)
     if known != (_VERSION, table.n, table.entries):
         raise ProblemError(f"{path}: says {known}, its shards give {(_VERSION, table.n, table.entries)}")
     return table
