@@ -342,13 +342,13 @@ void bind_matrix(py::module_& m, const char* name, const char* what) {
 
 std::unique_ptr<Stages> py_stages(const CsrHandle<double>& A, int bits) {
   py::gil_scoped_release release;
-  return std::make_unique<Stages>(make_stages(A.matrix.view, bits));
+  return std::make_unique<Stages>(make_stages(A.matrix.view, bits, window_bits(bits)));
 }
 
 double py_stage_sweep(const Stages& A, const py::array& d, const py::array& x, Offset inner) {
   const double* right = input(d, "d", A.rows);
-  double* to = output(x, "x", A.rows);
-  KANTOR_REQUIRE(right + A.rows <= to || to + A.rows <= right, "x: overlaps d");
+  KANTOR_REQUIRE(x.writeable(), "x: not writeable");
+  float* to = const_cast<float*>(elements<float>(x, "x", A.rows, "float32"));
   KANTOR_REQUIRE(inner >= 1, "inner: got " + std::to_string(inner) + ", expected at least 1");
   py::gil_scoped_release release;
   return stage_sweep(A, right, to, inner);

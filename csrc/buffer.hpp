@@ -2,14 +2,9 @@
 // larger than the reach of small pages. Whoever writes an element first decides which memory it lands in.
 #pragma once
 
-#include <cstdlib>
 #include <memory>
-#include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
+#include "memory.hpp"
 #include "types.hpp"
 
 namespace kantor {
@@ -19,16 +14,8 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(Offset size) : size_(size) {
-    constexpr size_t kHugePage = size_t{2} << 20, kCacheLine = 64;
     const size_t bytes = static_cast<size_t>(size) * sizeof(T);
-    const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kCacheLine;
-    const size_t rounded = (bytes / alignment + 1) * alignment;
-    void* memory = std::aligned_alloc(alignment, rounded);
-    if (memory == nullptr) throw std::bad_alloc();
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (alignment == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);  // advice: it may be refused
-#endif
-    data_.reset(static_cast<T*>(memory));
+    data_ = std::unique_ptr<T[], Give>(static_cast<T*>(take_memory(bytes)), Give{bytes});
   }
 
   Offset size() const { return size_; }
@@ -38,10 +25,11 @@ class Buffer {
   const T& operator[](Offset i) const { return data_.get()[i]; }
 
  private:
-  struct Free {
-    void operator()(T* memory) const { std::free(memory); }
+  struct Give {
+    size_t bytes = 0;
+    void operator()(T* memory) const noexcept { give_memory(memory, bytes); }
   };
-  std::unique_ptr<T[], Free> data_;
+  std::unique_ptr<T[], Give> data_;
   Offset size_ = 0;
 };
 

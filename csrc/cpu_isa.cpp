@@ -95,28 +95,34 @@ void tile_sums(const Tiles<Value>& A, Offset block, const double* x, double* sum
   }
 }
 
-inline void add_staged(const StageEntry& entry, const double* x, double* sums) {
-  sums[entry.place >> 16] += static_cast<double>(entry.value) * x[entry.place & 0xffff];
+// The product of two float32 is exact, so a fused addition rounds as a separate one does.
+inline void add_staged(const StageEntry& entry, const float* x, double* sums) {
+  const double v = static_cast<double>(entry.value), w = static_cast<double>(x[entry.place & 0xffff]);
+  double& sum = sums[entry.place >> 16];
+#if defined(__FMA__)
+  sum = __builtin_fma(v, w, sum);
+#else
+  sum += v * w;
+#endif
 }
 
-// Four stretches of whole rows at once: within one, each addition to a row waits for the one before.
-void stage_sums(const StageEntry* entries, Offset n, const double* x, double* sums) {
-  Offset cut[5] = {0, n / 4, n / 2, n / 4 * 3, n};
-  for (int l = 1; l < 4; ++l) {
+// Some stretches of whole rows at once: within one, each addition to a row waits for the one before.
+void stage_sums(const StageEntry* entries, Offset n, const float* x, double* sums) {
+  constexpr int kStretches = 4;
+  Offset cut[kStretches + 1];
+  for (int l = 0; l <= kStretches; ++l) cut[l] = n * l / kStretches;
+  for (int l = 1; l < kStretches; ++l) {
     if (cut[l] < cut[l - 1]) cut[l] = cut[l - 1];
     while (cut[l] > 0 && cut[l] < n && entries[cut[l]].place >> 16 == entries[cut[l] - 1].place >> 16) ++cut[l];
   }
   Offset common = n;
-  for (int l = 0; l < 4; ++l) common = cut[l + 1] - cut[l] < common ? cut[l + 1] - cut[l] : common;
+  for (int l = 0; l < kStretches; ++l) common = cut[l + 1] - cut[l] < common ? cut[l + 1] - cut[l] : common;
   if (common < 0) common = 0;
-  const StageEntry *a = entries, *b = entries + cut[1], *c = entries + cut[2], *d = entries + cut[3];
-  for (Offset i = 0; i < common; ++i) {
-    add_staged(a[i], x, sums);
-    add_staged(b[i], x, sums);
-    add_staged(c[i], x, sums);
-    add_staged(d[i], x, sums);
-  }
-  for (int l = 0; l < 4; ++l)
+  const StageEntry* next[kStretches];
+  for (int l = 0; l < kStretches; ++l) next[l] = entries + cut[l];
+  for (Offset i = 0; i < common; ++i)
+    for (int l = 0; l < kStretches; ++l) add_staged(next[l][i], x, sums);
+  for (int l = 0; l < kStretches; ++l)
     for (Offset i = cut[l] + common; i < cut[l + 1]; ++i) add_staged(entries[i], x, sums);
 }
 

@@ -37,7 +37,7 @@ struct IsaTable {
   // x <- x + out and squares (k) <- squares + out^2 by column.
   void (*single_finish)(const float* out, float* x, Offset rows, Offset k, double* squares);
   // sums[row] <- sums[row] + value * x[column] for the n entries of a task in one window, a row's in their order.
-  void (*stage_sums)(const StageEntry* entries, Offset n, const double* x, double* sums);
+  void (*stage_sums)(const StageEntry* entries, Offset n, const float* x, double* sums);
   void (*multiply)(const double* x, const double* y, double* out, Offset n);
   void (*clip)(const double* x, const double* lower, const double* upper, double* out, Offset n);
   // Sum of x * y and largest |x| of one chunk, n <= kReduceChunk, in the order of reduce.hpp.

@@ -1,11 +1,14 @@
 // Sweeps over stages against plain loops, bit for bit, for several cuts, sizes and numbers of threads.
 #include <algorithm>
+#include <utility>
 
 #include "cpu_check.hpp"
 #include "stages.hpp"
 
 namespace kantor::test {
 namespace {
+
+using Singles = std::vector<float>;
 
 struct Table {
   std::vector<Offset> row_ptr{0};
@@ -36,7 +39,7 @@ Table table_of(Offset n) {
 }
 
 // The same sweep as it is defined: others first, then what a stage needs of itself, in the order of the entries.
-double plain_sweep(const CsrView<double>& A, int bits, const Vector& d, Vector& x, Offset inner) {
+double plain_sweep(const CsrView<double>& A, int bits, const Vector& d, Singles& x, Offset inner) {
   const Offset size = Offset{1} << bits;
   double change = 0.0;
   for (Offset first = 0; first < A.rows; first += size) {
@@ -47,8 +50,8 @@ double plain_sweep(const CsrView<double>& A, int bits, const Vector& d, Vector& 
         for (Offset i = A.row_ptr[row]; i < A.row_ptr[row + 1]; ++i) {
           const Offset column = A.col_idx[i];
           if ((column >= first && column < last) == own)
-            sums[static_cast<size_t>(row - first)] +=
-                static_cast<double>(static_cast<float>(A.values[i])) * x[static_cast<size_t>(column)];
+            sums[static_cast<size_t>(row - first)] += static_cast<double>(static_cast<float>(A.values[i])) *
+                                                      static_cast<double>(x[static_cast<size_t>(column)]);
         }
     };
     add(false, others);
@@ -56,9 +59,10 @@ double plain_sweep(const CsrView<double>& A, int bits, const Vector& d, Vector& 
       next = others;
       add(true, next);
       for (Offset row = first; row < last; ++row) {
-        const double move = next[static_cast<size_t>(row - first)] - x[static_cast<size_t>(row)];
+        const float value = static_cast<float>(next[static_cast<size_t>(row - first)]);
+        const double move = static_cast<double>(value) - static_cast<double>(x[static_cast<size_t>(row)]);
         if (turn == 0) change += move * move;
-        x[static_cast<size_t>(row)] = next[static_cast<size_t>(row - first)];
+        x[static_cast<size_t>(row)] = value;
       }
     }
   }
@@ -71,18 +75,19 @@ void test_sweeps() {
     const CsrView<double> A = table.view();
     Vector d(static_cast<size_t>(n));
     for (Offset i = 0; i < n; ++i) d[static_cast<size_t>(i)] = 1.0 + static_cast<double>(i % 7);
-    for (const int bits : {11, 13})
+    for (const auto& [bits, window] : {std::pair{11, 11}, {13, 11}, {13, 13}, {14, 5}})
       for (const Offset inner : {1, 2, 3}) {
-        Vector expected = d;
+        Singles expected(d.begin(), d.end());
         double wanted = 0.0;
         for (int sweep = 0; sweep < 2; ++sweep) wanted = plain_sweep(A, bits, d, expected, inner);
         for_each_way([&](const std::string& way) {
-          const Stages stages = make_stages(A, bits);
-          Vector x = d;
+          const Stages stages = make_stages(A, bits, window);
+          Singles x(d.begin(), d.end());
           double change = 0.0;
           for (int sweep = 0; sweep < 2; ++sweep) change = stage_sweep(stages, d.data(), x.data(), inner);
-          const std::string where = std::to_string(n) + " rows, " + std::to_string(bits) + " bits, " + way;
-          CHECK(same_bits(x, expected), where);
+          const std::string where =
+              std::to_string(n) + " rows, " + std::to_string(bits) + " and " + std::to_string(window) + " bits, " + way;
+          CHECK(x == expected, where);
           CHECK(std::fabs(change - wanted) <= 1e-12 * (1.0 + wanted), where);
         });
       }

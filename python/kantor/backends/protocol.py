@@ -191,6 +191,8 @@ class Backend(ABC):
     def stage_sweep(self, stages: Any, d: Array, x: Array, inner: int) -> float:
         """One sweep of block Gauss-Seidel, x <- A x + d stage by stage; the 2-norm of what it changed first.
 
+        x (n,) comes from ``single``, d (n,) is float64.
+
         The rows of a stage take what they need of other goods once, and what they need of each other ``inner`` times.
         """
         raise NotImplementedError("stage_sweep: this backend lays no matrix out in stages")

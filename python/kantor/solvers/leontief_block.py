@@ -70,8 +70,12 @@ class Block:
         self.corrects = rough or aggregation is not None
         self.sweeps, self.swept = sweeps, 0
         self.sizes = self.system.norm(self.D)
-        self._progress, self._probe = progress, probe
-        self.watch = Watch(tolerance * self.sizes, max_iterations, self._look, probe=probe)
+        self._probe, sizes = probe, self.sizes
+
+        def look(iteration: int, norms: FloatArray) -> None:  # without self: a cycle would keep the matrix for a while
+            progress(iteration, float(_relative(norms, sizes).max()))
+
+        self.watch = Watch(tolerance * sizes, max_iterations, look, probe=probe)
         self.X, self.R = self.system.new(), self.system.new(self.D)  # R is always the residual of X
         self.relative = np.where(self.sizes > 0.0, 1.0, 0.0)
         self.given = self.relative  # the same in the caller's units
@@ -260,9 +264,6 @@ class Block:
             x, old = self.system.backend.to_host(self.X), self.system.backend.to_host(safe)
             self.X = self.system.backend.from_host(np.where(worse if x.ndim == 2 else worse[0], old, x))
             self._measure()
-
-    def _look(self, iteration: int, norms: FloatArray) -> None:
-        self._progress(iteration, float(_relative(norms, self.sizes).max()))
 
     # ---- the result --------------------------------------------------------------------------------------------------
     def answer(self) -> FloatArray:

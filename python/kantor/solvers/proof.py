@@ -29,6 +29,7 @@ SWEEPS = 24  # at most, and only while this many are in sight
 FLOORS = (0.02, 0.5)  # share of the shape so far that is added to s: more is easier to solve for and less tight
 STEPS = 100  # BiCGSTAB iterations, two products each; and sweeps after them
 REACHED = 1e-3  # a good that nothing was computed for counts as this share of the smallest one
+SMALLEST = 1e-30  # of the largest: sweeps over stages hold float32
 TINY = float(np.finfo(np.float64).tiny)  # more than any product can lose by underflow
 
 Pair = tuple[FloatArray, FloatArray]
@@ -64,6 +65,7 @@ class Proof:
     # ---- sweeps over stages ------------------------------------------------------------------------------------------
     def _by_stages(self, s: FloatArray, error: FloatArray, slack: float) -> Pair | None:
         """The pair, if some sweeps suffice. A good that few sweeps reach counts more with every attempt."""
+        s = np.maximum(s, SMALLEST)
         w = s
         for times in STAGED:
             w = self._staged(s, w, times)
@@ -76,11 +78,11 @@ class Proof:
     def _staged(self, s: FloatArray, w: FloatArray, times: int) -> FloatArray:
         """w after some sweeps of w <- M w + s."""
         backend, stages = self.operand.backend, self.operand.stages
-        right, found = backend.from_host(s), backend.from_host(w)
+        right, found = backend.from_host(s), backend.single(w)
         for _ in range(times):
             backend.stage_sweep(stages, right, found, INNER)
         self.products += times
-        return np.array(backend.to_host(found))
+        return np.array(backend.to_host(found), dtype=np.float64)
 
     # ---- sweeps ----------------------------------------------------------------------------------------------------
     def _by_sweeps(self, s: FloatArray, slack: float) -> tuple[Pair | None, FloatArray]:

@@ -4,7 +4,7 @@ Goods are taken in stages of some ten thousand; the rows of a stage use what the
 and what they buy from each other is swept ``INNER`` times while it is in cache. For M >= 0 this is a weak regular
 splitting, so it converges whenever plain sweeps do, and no slower (Varga, Matrix Iterative Analysis, section 3.6).
 
-The entries are float32, so what is found is a correction of seven or so digits: the caller adds it and recomputes the
+Entries and x are float32, so what is found is a correction of six or so digits: the caller adds it and recomputes the
 residual with the matrix itself (iterative refinement, Wilkinson 1963). Where sweeps converge too slowly BiCGSTAB goes
 on.
 """
@@ -27,7 +27,7 @@ LOOK = 5  # sweeps before the rate is judged
 class StagedSweeps:
     """The sweeps of one matrix, as kantor.solvers.leontief_block calls them."""
 
-    depth = 3e-8  # how far one round goes
+    depth = 3e-7  # how far one round goes
     width = 1  # columns of a block
 
     def __init__(self, backend: Backend, stages: Any) -> None:
@@ -42,7 +42,7 @@ class StagedSweeps:
         of the next one: this change times the rate at which changes fall.
         """
         d = self.backend.from_host(right)
-        x = self.backend.from_host(right)
+        x = self.backend.single(right)
         changes, norms = [1.0], np.ones(1)
         for done in range(1, MOST + 1):
             changes.append(self.backend.stage_sweep(self.stages, d, x, INNER))
@@ -52,7 +52,7 @@ class StagedSweeps:
                 break
             if done >= LOOK and not _in_sight(changes, float(last[0])):
                 break
-        return np.asarray(self.backend.to_host(x)), len(changes) - 1, bool((norms <= goal).all())
+        return np.asarray(self.backend.to_host(x), dtype=np.float64), len(changes) - 1, bool((norms <= goal).all())
 
 
 def _in_sight(changes: list[float], last: float) -> bool:
