@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from kantor.backends.reference import ReferenceBackend
 from kantor.errors import ProblemError
 from kantor.solvers import leontief_run, staged_sweeps
 from kantor.solvers.error_bound import bound_error
@@ -29,7 +30,7 @@ def staged(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The native backend, with stages for small tables too."""
     backend = native.NativeBackend()
     monkeypatch.setattr(leontief_run, "ROUGH_FROM", 1)
-    monkeypatch.setattr(type(backend), "stages", lambda self, A: native._core.Stages(A.handle, BITS))
+    monkeypatch.setattr(type(backend), "stages", lambda self, A, bits=BITS: native._core.Stages(A.handle, bits))
     return backend
 
 
@@ -42,37 +43,23 @@ def exactly(A: sp.csr_array, d: np.ndarray) -> np.ndarray:
     return x
 
 
-def plain_sweep(A: sp.csr_array, d: np.ndarray, x: np.ndarray, inner: int) -> float:
-    """The definition, with SciPy; x is overwritten."""
-    single = sp.csr_array((A.data.astype(np.float32).astype(np.float64), A.indices, A.indptr), shape=A.shape)
-    change = 0.0
-    for first in range(0, x.size, 2**BITS):
-        rows = slice(first, min(first + 2**BITS, x.size))
-        own = single[rows][:, rows]
-        others = d[rows] + single[rows] @ x - own @ x[rows]
-        for turn in range(inner):
-            new = np.float64(np.float32(others + own @ x[rows]))
-            change += float(np.sum((new - x[rows]) ** 2)) if turn == 0 else 0.0
-            x[rows] = new
-    return change**0.5
-
-
 @pytest.mark.parametrize("inner", [1, 2, 3])
 def test_a_sweep_is_what_its_definition_says(staged: Any, inner: int) -> None:
     A, d = synthetic(N, 0.7, 50)
-    op = staged.prepare(A, transpose=False)
-    stages = staged.stages(op)
-    x, expected = np.float32(d), np.float64(np.float32(d))
+    plain = ReferenceBackend()
+    stages, definition = (b.stages(b.prepare(A, transpose=False), BITS) for b in (staged, plain))
+    x, expected = staged.single(d), plain.single(d)
     for _ in range(3):
         change = staged.stage_sweep(stages, d, x, inner)
-        wanted = plain_sweep(A, d, expected, inner)
+        wanted = plain.stage_sweep(definition, d, expected, inner)
     np.testing.assert_allclose(x, expected, rtol=1e-6)
     assert change == pytest.approx(wanted, rel=1e-6)
 
 
 def test_what_a_solve_laid_out_is_free_when_it_is_done(staged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the collector of cycles, which may come when the memory is missed elsewhere."""
-    alive, made = [], type(staged).stages
+    alive: list[Any] = []
+    made = type(staged).stages
     A, d = synthetic(N, 0.5, 61)
 
     class Laid:

@@ -112,8 +112,10 @@ class NativeBackend(HostBackend):
     def single_sweep(self, A: Operator, r: Array, x: Array, out: Array) -> np.ndarray:
         return np.asarray(_core.single_sweep(A.handle, r, x, out))
 
-    def stages(self, A: Operator) -> Any:
-        bits = _core.stage_bits(A.handle) if A.values == "float64" else 0
+    def stages(self, A: Operator, bits: int = 0) -> Any:
+        if A.values != "float64":
+            return None
+        bits = bits or _core.stage_bits(A.handle)
         return _core.Stages(A.handle, bits) if bits else None
 
     def stage_sweep(self, stages: Any, d: Array, x: Array, inner: int) -> float:

@@ -184,16 +184,18 @@ class Backend(ABC):
         self.axpby(1.0, out, 1.0, x)
         return np.asarray(self.dot([(out, out)])[0])
 
-    def stages(self, A: Operator) -> Any:
-        """A, square and >= 0, laid out in float32 for ``stage_sweep``; None where that is not offered or no gain."""
+    def stages(self, A: Operator, bits: int = 0) -> Any:
+        """A, square and >= 0, laid out in float32 for ``stage_sweep``, 2^``bits`` rows a stage.
+
+        With ``bits`` = 0 as suits A, or None where that is not offered or no gain.
+        """
         return None
 
     def stage_sweep(self, stages: Any, d: Array, x: Array, inner: int) -> float:
         """One sweep of block Gauss-Seidel, x <- A x + d stage by stage; the 2-norm of what it changed first.
 
-        x (n,) comes from ``single``, d (n,) is float64.
-
         The rows of a stage take what they need of other goods once, and what they need of each other ``inner`` times.
+        x (n,) comes from ``single``, d (n,) is float64.
         """
         raise NotImplementedError("stage_sweep: this backend lays no matrix out in stages")
 

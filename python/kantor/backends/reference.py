@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from . import pointwise
 from .host import HostBackend
@@ -27,6 +28,26 @@ class ReferenceBackend(HostBackend):
 
     def rmatvec(self, A: Operator, y: Array, out: Array) -> None:
         out[...] = A.transpose @ y
+
+    def stages(self, A: Operator, bits: int = 0) -> Any:
+        """[(rows, what they need of all goods, what they need of each other)], or None without ``bits``: no gain."""
+        if not bits:
+            return None
+        single = sp.csr_array(A.handle.astype(np.float32).astype(np.float64))
+        cuts = range(0, A.shape[0], 1 << bits)
+        parts = [slice(first, min(first + (1 << bits), A.shape[0])) for first in cuts]
+        return [(rows, single[rows], single[rows][:, rows]) for rows in parts]
+
+    def stage_sweep(self, stages: Any, d: Array, x: Array, inner: int) -> float:
+        squares = 0.0
+        for rows, all_goods, own in stages:
+            others = d[rows] + all_goods @ x - own @ x[rows]
+            for turn in range(inner):
+                new = others + own @ x[rows]
+                if turn == 0:
+                    squares += float(np.sum((new - x[rows]) ** 2))
+                x[rows] = new
+        return float(np.sqrt(squares))
 
     def axpby(self, a: Scalar, x: Array, b: Scalar, y: Array) -> None:
         # A weight of zero, also of one column alone, must not read the old y: 0 * NaN is NaN.

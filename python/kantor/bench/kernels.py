@@ -2,7 +2,7 @@
 
 Bytes of one iteration with K and K' stored apart, values float64, column indices int32, each vector moved once:
 24 nnz + 68 columns + 52 rows (16 nnz with float32 values); of one product A x with k right-hand sides: 12 nnz +
-k (8 columns + 16 rows). The floor is that many bytes at the larger of two bandwidths of the native core: a triad, and
+k (8 columns + 16 rows); of one sweep over stages 8 nnz + 16 rows. The floor is that many bytes at the larger of two bandwidths of the native core: a triad, and
 reading alone. "Random reads" is what finding every x_j at a random place would cost: nnz reads of vectors as long as
 x and as long as y.
 
@@ -31,6 +31,7 @@ _BLOCK = 20
 _WIDE = 64  # right-hand sides
 _SMALL = (100, 1_000, 4_000, 16_000, 64_000)  # rows
 _READS = 20_000_000
+_SWEEP = "sweep over stages"
 
 
 def run(
@@ -101,6 +102,7 @@ def _case(b: Backend, K: sp.csr_array, repeats: int) -> dict[str, Any]:
         held = A if values == 8.0 else b.prepare(K, values="float32")
         actions[name] = _queued(b, b.pdhg_block, _state(b, held, random), _BLOCK)
         bytes_of[name] = _BLOCK * ((8.0 + 2.0 * values) * K.nnz + 68.0 * N + 52.0 * M)
+    bytes_of |= _sweep(b, K, random, actions)
     speeds: list[float] = []
     stream = min(_STREAM, 40 * M)  # a test run of a thousand goods need not fill memory
     taken = dict(
@@ -112,9 +114,25 @@ def _case(b: Backend, K: sp.csr_array, repeats: int) -> dict[str, Any]:
         kernel.update(_against_floor(taken[name], needed, speeds[1:], _BLOCK if "pdhg" in name else 1))
         if f"scipy {name}" in taken:
             kernel.update(_against_peer(taken[name], taken[f"scipy {name}"]))
+        if name == _SWEEP:
+            kernel["times_product"] = min(taken[name]) / min(taken["K x"])
     found.update(_wide(b, A, random, max(speeds), min(repeats, 3)))
     found["random reads"] = _random_reads(K, max(speeds), min(repeats, 3))
     return found
+
+
+def _sweep(
+    b: Backend, K: sp.csr_array, random: np.random.Generator, actions: dict[str, Callable[[], object]]
+) -> dict[str, float]:
+    """Put a sweep over stages, with the inputs of the goods of K, among the actions; its bytes, {} if not offered."""
+    n = min(K.shape)
+    square = abs(sp.csr_array(K[:n, :n]))
+    stages = b.stages(b.prepare(square, transpose=False))
+    if stages is None:
+        return {}
+    d, x = b.zeros(n), b.single(random.random(n))
+    actions[_SWEEP] = _queued(b, b.stage_sweep, stages, d, x, 1)
+    return {_SWEEP: 8.0 * square.nnz + 16.0 * n}
 
 
 def _queued(b: Backend, kernel: Callable[..., object], *arguments: Any) -> Callable[[], object]:
