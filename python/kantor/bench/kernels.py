@@ -2,9 +2,9 @@
 
 Bytes of one iteration with K and K' stored apart, values float64, column indices int32, each vector moved once:
 24 nnz + 68 columns + 52 rows (16 nnz with float32 values); of one product A x with k right-hand sides: 12 nnz +
-k (8 columns + 16 rows); of one sweep over stages 8 nnz + 16 rows. The floor is that many bytes at the larger of two bandwidths of the native core: a triad, and
-reading alone. "Random reads" is what finding every x_j at a random place would cost: nnz reads of vectors as long as
-x and as long as y.
+k (8 columns + 16 rows); of one sweep over stages 8 nnz + 16 rows. The floor is that many bytes at the larger of two
+bandwidths of the native core: a triad, and reading alone. "Random reads" is what finding every x_j at a random place
+would cost: nnz reads of vectors as long as x and as long as y.
 
 A turn measures the bandwidth and times every kernel and its peer once, in one process, so that whatever else the
 machine does strikes all of them. The best of each over all turns counts; the median of the ratios of the turns is
