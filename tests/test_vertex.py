@@ -144,6 +144,31 @@ def choice(n: int, share: float) -> PlanningProgram:
     return PlanningProgram.build("use", B, A, rng.random(n), cost=0.5 + rng.random(m), capacity=capacity)
 
 
+def test_goods_of_which_next_to_nothing_is_used():
+    """Inputs of 1e-14 in value, which a simplex code drops, and goods of which exactly nothing flows."""
+    n = 40
+    rng = np.random.default_rng(5)
+    A = np.zeros((3 * n, 4 * n))
+    A[:n, :n] = A[:n, 3 * n :] = rng.random((n, n)) * (rng.random((n, n)) < 0.1) * 0.4
+    A[n + np.arange(n), np.arange(n)] = A[n + np.arange(n), 3 * n + np.arange(n)] = 1e-14  # tools last for ever
+    A[2 * n :, 2 * n : 3 * n] = 0.3 * rng.random((n, n)) / n  # goods that only make each other
+    A[:n, n : 3 * n] = 0.2 * (rng.random((n, 2 * n)) < 0.1)
+    B = np.hstack([np.eye(3 * n), np.eye(3 * n)[:, :n]])
+    B[1, 0] = 0.05  # a by-product: block exchange does not apply
+    targets = np.r_[rng.random(n), np.zeros(2 * n)]
+    use = np.vstack([rng.random(4 * n), rng.random(4 * n)])
+    program = PlanningProgram.build("scale", B, A, targets, resource_use=use, resource_upper=np.array([50.0, 52.0]))
+    answer = solve_program(program, 1e-6)
+    better, found = at_vertex(program, answer)
+    assert found is not None, better.info.notes
+    assert found.point.optimal
+    assert found.value == pytest.approx(answer.objective, rel=1e-6)
+    idle = slice(2 * n, 3 * n)
+    assert np.all(found.activity[idle] == 0.0)
+    net = (B - A) @ found.activity
+    assert np.all(net[n : 2 * n] >= -1e-14 * (A @ found.activity)[n : 2 * n])
+
+
 def test_large_cores_are_solved_by_iteration(monkeypatch):
     """The same point to the last digits, whether the core is factorised or iterated on."""
     program = choice(60, 0.3)

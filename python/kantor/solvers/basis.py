@@ -32,6 +32,9 @@ _REFINEMENTS = 8
 _INNER = 1e-11
 # Distances below this share of what flows through a row or column are rounding.
 ROUNDING = 1e-12
+# A flow of less than this share of the largest, by value, is no flow: in a row where exactly nothing flows, what is
+# computed is rounding of other rows, and any part of it is all of it.
+NO_FLOW = 1e-18
 
 Solve = Callable[[FloatArray], FloatArray]
 LongArray = np.ndarray[Any, Any]
@@ -47,7 +50,8 @@ class BasicPoint:
     x: (N,) the point, columns at a bound exactly there; y: (M,) multipliers, zero at rows that are not at a side.
     reduced: (N,) c - K'y, exactly zero for columns between their bounds.
     row: (M,) K x, exactly the side for rows at one.
-    row_size, column_size: (M,), (N,) what flows through a row, |K| |x| + |side|, and a column, |K|'|y| + |c|.
+    row_size, column_size: (M,), (N,) what flows through a row, |K| |x| + |side|, and a column, |K|'|y| + |c|; at
+        least NO_FLOW of the largest.
     violation: the largest violation of a bound, a side, or the sign of a multiplier or reduced cost, as a share of
         what flows there; 0 where all hold. An optimal vertex has none beyond :data:`ROUNDING`.
     residual: the largest residual of both systems, as a share of what flows there, in extended precision.
@@ -107,24 +111,32 @@ def basic_point(lp: LinearProgram, units: ValueUnits, basis: Basis) -> BasicPoin
     if solver is None:
         return None
     right = side[tight].astype(np.longdouble) - sp.csr_array(K[tight]) @ x.astype(np.longdouble)
-    inner = _refined(square, right, solver.solve)
+    inner = _refined(square, right, solver.solve, units.rows[tight])
     y = np.zeros(lp.shape[0])
-    outer = _refined(sp.csr_array(square.T), lp.c[basic].astype(np.longdouble), solver.solve_transposed)
+    costs = lp.c[basic].astype(np.longdouble)
+    outer = _refined(sp.csr_array(square.T), costs, solver.solve_transposed, 1.0 / units.columns[basic])
     if inner is None or outer is None:
         return None
     x[basic], y[tight] = inner, outer
-    return _judged(lp, basis, x, y, side)
+    return _judged(lp, units, basis, x, y, side)
 
 
-def _judged(lp: LinearProgram, basis: Basis, x: FloatArray, y: FloatArray, side: FloatArray) -> BasicPoint:
+def _at_least(flow: FloatArray, value: FloatArray) -> FloatArray:
+    """Flows, raised to NO_FLOW of the largest; ``value`` is what one of each unit is worth."""
+    return np.maximum(flow, NO_FLOW * (flow * value).max(initial=0.0) / value)
+
+
+def _judged(
+    lp: LinearProgram, units: ValueUnits, basis: Basis, x: FloatArray, y: FloatArray, side: FloatArray
+) -> BasicPoint:
     """The point with everything that is said of it."""
     K = lp.K
     size = abs(K)
     tight = basis.rows != 0
     row = (K @ x.astype(np.longdouble)).astype(np.float64)
-    row_size = size @ np.abs(x) + np.where(tight, np.abs(np.where(tight, side, 0.0)), 0.0)
+    row_size = _at_least(size @ np.abs(x) + np.where(tight, np.abs(np.where(tight, side, 0.0)), 0.0), units.rows)
     reduced = (lp.c - K.T @ y.astype(np.longdouble)).astype(np.float64)
-    column_size = size.T @ np.abs(y) + np.abs(lp.c)
+    column_size = _at_least(size.T @ np.abs(y) + np.abs(lp.c), 1.0 / units.columns)
     share = lambda part, whole: part / np.where(whole > 0.0, whole, 1.0)  # noqa: E731
     residual = max(
         share(np.where(tight, np.abs(row - np.where(tight, side, 0.0)), 0.0), row_size).max(initial=0.0),
@@ -157,14 +169,17 @@ def _largest(size: Any, flow: FloatArray) -> FloatArray:
     return out
 
 
-def _refined(matrix: sp.csr_array, right: LongArray, solve: Solve) -> FloatArray | None:
-    """The solution of matrix @ x = right, corrected until the corrections are rounding; None if they do not shrink."""
+def _refined(matrix: sp.csr_array, right: LongArray, solve: Solve, value: FloatArray) -> FloatArray | None:
+    """The solution of matrix @ x = right, corrected until the corrections are rounding; None if they do not shrink.
+
+    ``value``: what one of each row is worth.
+    """
     x = np.zeros(right.size, np.longdouble)
     before = np.inf
     size = abs(matrix)
     for _ in range(_REFINEMENTS):
         rest = right - matrix @ x
-        whole = size @ np.abs(x).astype(np.float64) + np.abs(right).astype(np.float64)
+        whole = _at_least(size @ np.abs(x).astype(np.float64) + np.abs(right).astype(np.float64), value)
         worst = float((np.abs(rest) / np.where(whole > 0.0, whole, 1.0)).max(initial=0.0))
         if not np.isfinite(worst):
             return None

@@ -46,6 +46,8 @@ MOST_ROWS = 20_000  # goods and limits for which the simplex method is asked
 MOST_EXACT = 60  # goods and limits for which the vertex is confirmed in rational arithmetic
 _EXCHANGE = 1e-12  # gap that block exchange and the certificate aim at
 _RUIZ_PASSES = 8
+_TINY = 1e3 * SMALL_MATRIX_VALUE  # entries below lift their row
+_MOST_LIFT = 2.0**30
 
 
 @dataclass(frozen=True)
@@ -324,11 +326,21 @@ class _Search:
             columns = np.append(columns, 0)
         return Basis(columns.astype(np.int8), rows.astype(np.int8))
 
+    def _without_tiny(self) -> LinearProgram:
+        """In units of value, but for rows with entries so small that HiGHS would drop them: those in larger numbers."""
+        entries = abs(self.units.program(self.lp).K)
+        low = np.ones(entries.shape[0])
+        filled = np.flatnonzero(np.diff(entries.indptr))
+        low[filled] = np.minimum.reduceat(entries.data, entries.indptr[:-1][filled])
+        lift = np.clip(_TINY / np.where(low > 0.0, low, 1.0), 1.0, _MOST_LIFT)
+        lift = np.ldexp(1.0, np.ceil(np.log2(lift)).astype(np.int64))
+        return replace(self.units, rows=self.units.rows * lift).program(self.lp)
+
     @once
     def _simplex(self) -> Basis | None:
-        """By HiGHS from the basis that was read off, completed as it sees fit."""
+        """By HiGHS from the basis that was read off, completed as it sees fit; or from none where that misleads it."""
         highspy = import_highspy()
-        lp, guess = self.units.program(self.lp), self._read_off()
+        lp, guess = self._without_tiny(), self._read_off()
         solver = highspy.Highs()
         options = {
             "output_flag": False, "presolve": "off", "solver": "simplex", "parallel": "off",
@@ -349,6 +361,9 @@ class _Search:
         start.valid, start.alien = True, True
         solver.setBasis(start)
         highs_run.run(highspy, solver)
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal and not self.clock.expired():
+            solver.clearSolver()
+            highs_run.run(highspy, solver)
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         return basis_of(highspy, solver)
