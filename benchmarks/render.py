@@ -54,16 +54,20 @@ def section(suite: str) -> str:
 
 
 def _machines(document: dict[str, Any]) -> str:
-    words = []
+    triads: dict[str, list[float]] = {}  # of the sessions of one day, commit and machine
     for session in document["sessions"]:
-        bandwidth = f"triad {session['bandwidth_gb_s']:.1f} GB/s"
-        words.append(
-            f"{session['date'][:10]}, commit {session['commit'] or 'unknown'}, {session['processor']}, "
-            f"{session['cores']} cores, {bandwidth}"
-        )
+        commit = session["commit"] or "unknown"
+        name = f"{session['date'][:10]}, commit {commit}, {session['processor']}, {session['cores']} cores"
+        triads.setdefault(name, []).append(session["bandwidth_gb_s"])
+    words = [f"{name}, triad {_range(speeds)} GB/s" for name, speeds in triads.items()]
     versions = {run["package"]: run["version"] for run in document["runs"] if run.get("version")}
     listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()) if name != "kantor")
-    return "; ".join(dict.fromkeys(words)) + (f". Peers: {listed}." if listed else ".")
+    return "; ".join(words) + (f". Peers: {listed}." if listed else ".")
+
+
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.1f}", f"{max(values):.1f}"
+    return low if low == high else f"{low} to {high}"
 
 
 if __name__ == "__main__":
