@@ -1,6 +1,6 @@
 """Kill plans of several ranks at random, go on, and compare: python benchmarks/scaling/kills.py [--runs 100] [-o FILE]
 
-A plan is solved by two ranks (--ranks) under mpiexec with a checkpoint every tenth of a second, and ended at random:
+A plan is solved by two ranks (--ranks) under mpiexec with a checkpoint fifty times a second, and ended at random:
 
 rank   SIGKILL to one rank
 term   SIGTERM to one rank, as a scheduler does: all ranks must stop together, with code 130
@@ -41,7 +41,7 @@ ENDED = 60.0  # longest that the other ranks may go on after a kill
 SCENARIO = """
 [economy]
 source = "us_2012"
-expand_to = 2000
+expand_to = 1200
 [objective]
 kind = "harmony"
 [limits.labour]
@@ -54,11 +54,11 @@ method = "pdhg"
 
 # ---- what every rank runs --------------------------------------------------------------------------------------------
 def rank(arguments: list[str]) -> None:
-    """kantor with a checkpoint every tenth of a second, and, where KANTOR_KILL says so, an end inside a write."""
+    """kantor with a checkpoint fifty times a second, and, where KANTOR_KILL says so, an end inside a write."""
     from kantor.cli import main
     from kantor.solvers import checkpoint
 
-    checkpoint._SECONDS_BETWEEN = 0.1
+    checkpoint._SECONDS_BETWEEN = 0.02
     said = os.environ.get("KANTOR_KILL")
     if said:
         die_in_a_write(*said.split(":"))
@@ -187,17 +187,17 @@ class Usual:
 
 def disturb(job: Job, kind: str, usual: Usual, chance: random.Random) -> dict[str, Any]:
     """End the job at a random moment, again where it was through before: what was done, and how it ended."""
-    for _ in range(TRIES):
-        said = _strike(job, kind, usual, chance)
+    for tries in range(TRIES):
+        said = _strike(job, kind, usual, chance, max(1, WRITES >> tries))
         if said["code"] != 0:
             return said
         job.forget()
     raise AssertionError(f"{kind}: {TRIES} runs were through before the kill came")
 
 
-def _strike(job: Job, kind: str, usual: Usual, chance: random.Random) -> dict[str, Any]:
+def _strike(job: Job, kind: str, usual: Usual, chance: random.Random, writes: int) -> dict[str, Any]:
     stage, solving = chance.choice(STAGES), chance.random() < 0.75
-    kill = f"{chance.randint(1, WRITES)}:{stage}" if kind == "write" else ""
+    kill = f"{chance.randint(1, writes)}:{stage}" if kind == "write" else ""
     said: dict[str, Any] = {"kind": kind, "stage": stage if kind == "write" else None, "at": None, "seconds": None}
     known = job.written()
     process = job.start(kill)
