@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
@@ -91,7 +93,7 @@ def test_ranks_give_the_same_certificate_and_the_same_bits_when_repeated(mpiexec
     scenario(place, kind)
     alone = plan(place)[1]
     bounds = [alone["lower_bound"], alone["upper_bound"]]
-    for ranks in (2, 4) if kind == "scale" else (3,):
+    for ranks in (2, 3) if kind == "scale" else (2,):
         bits = []
         for _ in range(2):
             done, said = plan(place, (mpiexec, "-n", ranks))
@@ -105,13 +107,19 @@ def test_ranks_give_the_same_certificate_and_the_same_bits_when_repeated(mpiexec
         assert verify_sharded(place / "plan")["ok"]
 
 
-# kantor that says, when it ends, the most memory that it had.
+# kantor that says, when it ends, the most memory that it had and the most entries of a matrix.
 PEAK = """
 import atexit, os, resource
+import scipy.sparse as sp
 from kantor.cli import main
+make, most = sp.csr_array.__init__, [0]
+def watched(self, *args, **options):
+    make(self, *args, **options)
+    most[0] = max(most[0], self.nnz)
+sp.csr_array.__init__ = watched
 def tell():
     with open(os.environ["PEAKS"] + os.environ.get("PMI_RANK", "0"), "w") as file:
-        file.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+        file.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024} {most[0]}")
 atexit.register(tell)
 main()
 """
@@ -119,29 +127,27 @@ main()
 
 @pytest.mark.mpi
 def test_no_rank_has_the_whole_table(mpiexec, tmp_path):  # noqa: F811
-    """Memory above that of a plan of next to nothing: a rank of four has about a quarter of what one process has."""
-    import sys
+    """No matrix of a rank of four has more than a quarter of the entries, and its memory, above that of a plan of next
+    to nothing, is about a quarter of what one process has. 16 MB: what MPI takes for messages."""
 
     def most(economy, ranks):
-        (tmp_path / "s.toml").write_text(
-            f"[economy]\nsource = '{economy}'\n[limits.labour]\nat_most = 1000\n[solve]\ntolerance = 1e-3"
-        )
+        (tmp_path / "s.toml").write_text(f"[economy]\nsource = '{economy}'\n[limits.labour]\nat_most = 1000")
         for old in tmp_path.glob("peak*"):
             old.unlink()
         command = [sys.executable, "-c", PEAK, "plan", tmp_path / "s.toml", "-o", tmp_path / "plan"]
+        command += ["--iteration-limit", 1]
         done = run(mpiexec, "-n", ranks, *command, more={"PEAKS": str(tmp_path / "peak")})
-        assert done.returncode == 0, done.stderr
-        peaks = [int(path.read_text()) for path in tmp_path.glob("peak*")]
-        assert len(peaks) == ranks
-        return max(peaks)
+        assert done.returncode in (0, 4), done.stderr
+        found = np.array([[int(v) for v in path.read_text().split()] for path in tmp_path.glob("peak*")])
+        assert len(found) == ranks
+        return found.max(axis=0)
 
     write_regional_economy(tmp_path / "small", 4, 10, users=4)
     large = write_regional_economy(tmp_path / "large", 8, 5000, users=40)
-    table = 12 * large.entries
-    alone, shared = (most("large", ranks) - most("small", ranks) for ranks in (1, 4))
-    assert alone > 2 * table  # what is measured is the table
-    assert shared < 1.3 * alone / 4 + 16e6
-    assert shared < table
+    alone, shared = (most("large", ranks) - most("small", ranks) * [1, 0] for ranks in (1, 4))
+    assert alone[1] >= large.entries >= 3.5 * shared[1]
+    assert alone[0] > 24 * large.entries  # what is measured is the table
+    assert shared[0] < 1.3 * alone[0] / 4 + 16e6
 
 
 @pytest.mark.mpi
@@ -227,7 +233,7 @@ def test_an_economy_is_split_and_read_back(tmp_path):
         output_coefficients=sp.csr_array((np.full(60, 2.0), (part.own, np.arange(60))), shape=(30, 60)),
         input_coefficients=part.input, intensities=_frame(part.intensities, ["labour", "energy"], 60),
         final_demand=_frame(part.targets[:, None], [f"g{i}" for i in range(30)], 1, ["total"]),
-        activity=None,
+        activity=pd.Series(0.0, [f"t{i}" for i in range(60)]),
     )  # fmt: skip
     shards = split_economy(tmp_path / "e", eco, 3)
     found = shards.read(range(3))
@@ -242,6 +248,4 @@ def test_an_economy_is_split_and_read_back(tmp_path):
 
 
 def _frame(values, index, columns, names=None):
-    import pandas as pd
-
     return pd.DataFrame(values, index, names or [f"t{i}" for i in range(columns)])

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from ..atomic import new_file, refuse_foreign
 from ..backends.world import World, once
@@ -108,7 +109,8 @@ def wanted_of(asked: Asked, economy: ShardedEconomy, part: EconomyPart) -> Wante
 
 
 def solve_sharded_scenario(scenario: Scenario, world: World, **options: Any) -> tuple[ShardedPlan, Asked, EconomyPart]:
-    """Read every rank's shards and solve; options as of kantor.solvers.sharded_plan.solve_plan_part. Collective."""
+    """(plan, what was asked for, own part without its entries) from every rank's shards; options as of
+    kantor.solvers.sharded_plan.solve_plan_part. Collective."""
     folder = sharded_source(scenario)
     assert folder is not None
     found, error = None, None
@@ -121,8 +123,10 @@ def solve_sharded_scenario(scenario: Scenario, world: World, **options: Any) -> 
     world.agree(error)
     assert found is not None
     asked = asked_of(scenario.document, economy, scenario.path)
-    plan = solve_plan_part(found, wanted_of(asked, economy, found), goods, techniques, world, **options)
-    return plan, asked, found
+    wanted, rest = wanted_of(asked, economy, found), replace(found, input=sp.csr_array((0, 0)))
+    held = [found]
+    del found  # the only one now: its entries go when the backend has its own copy
+    return solve_plan_part(held.pop(), wanted, goods, techniques, world, **options), asked, rest
 
 
 # ---- the folder ------------------------------------------------------------------------------------------------------

@@ -75,10 +75,10 @@ class ShardedPlan:
     scale: float
     lower: float
     upper: float
-    first_good: int
-    first_technique: int
     halo: int
     info: SolveInfo
+    first_good: int = 0
+    first_technique: int = 0
 
     @property
     def gap(self) -> float:
@@ -107,16 +107,26 @@ def solve_plan_part(
     if not isinstance(local, HostBackend):
         raise OptionError(f"backend: {local.name!r}, plans in shards need one whose arrays are the host's")
     _check(wanted, world)
-    table = Table.of(part.input, goods, techniques, local, world)
+    table, own = Table.of(part.input, goods, techniques, local, world), part.own
+    del part  # whose entries the backend has a copy of: a caller that lets go of it too saves their memory
     clock.lap("prepare")
+    plan = _solve(table, own, wanted, clock, tolerance, time_limit_s, iteration_limit)
+    plan.first_good, plan.first_technique = (int(side.offsets[world.rank]) for side in (goods, techniques))
+    plan.info.why = f"{goods.n} goods, {techniques.n} techniques in shards on {world.size} ranks{plan.info.why}"
+    plan.info.device = f"{world.size} ranks, each {local.name}: {local.device()}"
+    return plan
+
+
+def _solve(
+    table: Table, own: np.ndarray[Any, Any], wanted: Wanted, clock: Stopwatch, tolerance: float,
+    time_limit_s: float | None = None, iteration_limit: int | None = None,
+) -> ShardedPlan:  # fmt: skip
+    world = table.spread.world
     # A plan of least cost is solved within slightly tighter limits, so that there is room to make up what it lacks.
     room = 1.0 - 0.1 * tolerance if wanted.kind == "use" else 1.0
-    technology = PartTechnology.on_ranks(table, part.own, wanted.cost, wanted.use.T, wanted.limit * room)
+    technology = PartTechnology.on_ranks(table, own, wanted.cost, wanted.use.T, wanted.limit * room)
     level = Level(wanted, technology)  # type: ignore[arg-type]  # it reads kind, targets, terms, consumed
-    info = SolveInfo(
-        why=f"{goods.n} goods, {techniques.n} techniques in shards on {world.size} ranks", backend="distributed",
-        device=f"{world.size} ranks, each {local.name}: {local.device()}", tolerance=tolerance, method="level",
-    )  # fmt: skip
+    info = SolveInfo(backend="distributed", tolerance=tolerance, method="level")
     until = math.inf if time_limit_s is None else world.now() + time_limit_s
     most = _MOST_CALLS if iteration_limit is None else max(1, min(iteration_limit, _MOST_CALLS))
     found = level.run(0.25 * tolerance, most, lambda: time_limit_s is not None and world.now() >= until)
@@ -124,23 +134,21 @@ def solve_plan_part(
     info.products = round(technology.passes)
     clock.lap("solve")
     best = max(level.quotes, key=lambda quote: quote.value)
-    proof = _Proof(wanted, part.own, table, technology, best.policy)
+    proof = _Proof(wanted, own, table, technology, best.policy)
     activity, scale, consumption, value, use = proof.plan(found)
     prices, rents, bound = proof.bound(best.rents)
     lower, upper = (bound, value) if wanted.kind == "use" else (value, bound)
     clock.lap("certificate")
     info.seconds, info.notes = clock.seconds, proof.notes
-    rank = world.rank
     plan = ShardedPlan(
-        wanted.kind, Status.OPTIMAL, activity, consumption, prices, rents, use, scale, lower, upper,
-        int(goods.offsets[rank]), int(techniques.offsets[rank]), table.halo, info,
-    )  # fmt: skip
+        wanted.kind, Status.OPTIMAL, activity, consumption, prices, rents, use, scale, lower, upper, table.halo, info
+    )
     if not plan.gap <= tolerance:
         late = time_limit_s is not None and world.now() >= until
         plan.status = Status.TIME_LIMIT if late else Status.ITERATION_LIMIT
         info.why += f"; stopped with a proved gap of {plan.gap:.1e}"
         if wanted.kind == "use" and not math.isfinite(upper) and wanted.limit.size:
-            _find_the_largest(plan, part, wanted, goods, techniques, world, tolerance, local)
+            _find_the_largest(plan, table, own, wanted)
     return plan
 
 
@@ -156,16 +164,13 @@ def _check(wanted: Wanted, world: World) -> None:
         raise ProblemError("targets: no product has one above zero")
 
 
-def _find_the_largest(
-    plan: ShardedPlan, part: EconomyPart, wanted: Wanted, goods: Layout, techniques: Layout, world: World,
-    tolerance: float, local: Backend,
-) -> None:  # fmt: skip
+def _find_the_largest(plan: ShardedPlan, table: Table, own: np.ndarray[Any, Any], wanted: Wanted) -> None:
     """No plan was found that meets the targets: the largest share of them within the limits may prove that none is."""
     share = replace(wanted, kind="scale", cost=np.zeros(wanted.cost.size))
-    found = solve_plan_part(part, share, goods, techniques, world, tolerance=tolerance, backend=local)
+    found = _solve(table, own, share, Stopwatch(), plan.info.tolerance)
     if found.upper < 1.0:
         plan.status = Status.PRIMAL_INFEASIBLE
-        plan.info.why = f"the limits allow at most {found.upper:.9g} times the targets"
+        plan.info.why = f": the limits allow at most {found.upper:.9g} times the targets"
         plan.prices, plan.rents, plan.lower = found.prices, found.rents, math.inf
 
 
