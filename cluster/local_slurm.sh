@@ -51,6 +51,8 @@ SchedulerParameters=sched_interval=2,bf_interval=2,preempt_reorder_count=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 KillWait=120
+# On a busy machine a command waits for an answer rather than fail after ten seconds.
+MessageTimeout=100
 ReturnToService=2
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=1024 State=UNKNOWN
 PartitionName=low Nodes=$host Default=YES MaxTime=INFINITE PriorityTier=1 PreemptMode=REQUEUE GraceTime=120
@@ -83,6 +85,8 @@ start() {
 
 stop() {
   local daemon pid
+  export SLURM_CONF="$folder/slurm.conf"
+  timeout 20 scancel --signal=KILL --full --user="$(id -un)" 2>/dev/null || true  # ranks do not end with the daemons
   for daemon in slurmd slurmctld munged; do
     pid=$(cat "$folder/$daemon.pid" 2>/dev/null || true)
     if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || true; fi

@@ -133,15 +133,18 @@ def linear_program():
     return kt.LinearProgram(c, K, row_lower=K @ x - (y == 0) * rng.random(40), lower=np.zeros(60))
 
 
-def choice(limits=2):
-    """A small choice of techniques with resource limits: policy iteration and the level method."""
+def choice(kind="scale", limits=2):
+    """A small choice of techniques with resource limits: the level method; without, and at a cost: policy iteration."""
     rng = np.random.default_rng(SEED + 4)
     n, m = 40, 80
     B = sp.csr_array((np.ones(m), (np.arange(m) % n, np.arange(m))), shape=(n, m))
     A = sp.random_array((n, m), density=0.05, rng=rng, format="csr")
     A = sp.csr_array(A * (0.6 / np.maximum(A.sum(axis=0), 1e-9))[None, :])
     R = rng.random((limits, m))
-    return PlanningProgram.build("scale", B, A, rng.random(n), resource_use=R, resource_upper=np.full(limits, 9.0))
+    cost = rng.random(m) + 0.1 if kind == "use" else None
+    return PlanningProgram.build(
+        kind, B, A, rng.random(n), resource_use=R, resource_upper=np.full(limits, 9.0), cost=cost
+    )
 
 
 def digest(*arrays):
@@ -150,16 +153,23 @@ def digest(*arrays):
 
 def answers():
     A, d = table()
-    lp, program = linear_program(), choice()
     leontief = kt.solve_leontief(A, d)
-    linear = kt.solve_lp(lp, method="pdhg", tolerance=1e-8)
-    plan = solve_program(program)
+    linear = kt.solve_lp(linear_program(), method="pdhg", tolerance=1e-8)
+    plans = {
+        "level": solve_program(choice(), method="level"),
+        "policy": solve_program(choice("use", 0), 1e-10, method="policy"),
+        "pdhg": solve_program(choice(), 1e-10, method="pdhg"),
+    }
+    bits = [array for plan in plans.values() for array in (plan.activity, plan.prices, [plan.lower_bound])]
     return {
         "leontief": leontief.x.ravel().tolist(),
         "error_bound": float(leontief.error_bound.max()),
         "lp": [linear.status.value, linear.objective],
-        "plan": [plan.status.value, plan.info.method, plan.lower_bound, plan.upper_bound, plan.gap],
-        "bits": digest(leontief.x, linear.x, linear.y, plan.activity, plan.prices),
+        "plans": {
+            name: [plan.status.value, plan.info.method, plan.lower_bound, plan.upper_bound, plan.gap]
+            for name, plan in plans.items()
+        },
+        "bits": digest(leontief.x, linear.x, linear.y, *bits),
         "backend": leontief.info.backend,
     }
 
@@ -175,6 +185,7 @@ def main():
         check_kernels(local, "graph")
     with kt.distributed(partition="contiguous") as world:
         found = answers()
+        assert answers()["bits"] == found["bits"], "not the same bits when repeated"
         times = world.gather(np.array([now()]))
         assert (times == times[0]).all()
         try:

@@ -22,6 +22,8 @@ from .partition import Layout, best, by_groups, contiguous, divide, holders
 from .protocol import Array, Backend, DeviceTerms, Operator, PdhgState, Scalar
 from .world import World, once
 
+_PIECE = 1 << 20  # entries looked at at once
+
 
 @dataclass
 class Divided:
@@ -233,9 +235,13 @@ class SpreadBackend(DistributedBackend):
         rank = self.world.rank
         forward = Product(self.local, self.world, held, rows, columns, at=at)
         # The transpose of only those columns that have entries here.
-        used, place = np.unique(held.indices, return_inverse=True)
-        row = at[np.repeat(np.arange(at.size), np.diff(held.indptr))]
-        turned = sp.csr_array((held.data, (place, row)), shape=(used.size, rows.n))
+        used = np.unique(held.indices)
+        place = np.empty(held.nnz, dtype=np.int32)
+        for first in range(0, held.nnz, _PIECE):  # searching makes wide indices
+            place[first : first + _PIECE] = np.searchsorted(used, held.indices[first : first + _PIECE])
+        turned = sp.csr_array(sp.csr_array((held.data, place, held.indptr), shape=(held.shape[0], used.size)).T)
+        wide = np.int32 if rows.n < 2**31 else np.int64
+        turned = sp.csr_array((turned.data, at.astype(wide)[turned.indices], turned.indptr), shape=(used.size, rows.n))
         backward = Product(self.local, self.world, turned, columns, rows, at=used.astype(np.int64))
         own = (int(rows.counts[rank]), int(columns.counts[rank]))
         return Operator(own, int(held.nnz), Divided(forward, backward), True, "float64")

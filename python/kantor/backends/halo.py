@@ -108,8 +108,9 @@ class Product:
                 at = np.flatnonzero(np.diff(held.indptr))
                 held = sp.csr_array(held[at])
             owned = (at >= first) & (at < last)
-            mine = _placed(sp.csr_array(held[owned]), at[owned] - first, last - first)
-            others, theirs = sp.csr_array(held[~owned]), at[~owned].astype(np.int64)
+            if not owned.all():  # else there is nothing to select, and nothing to copy
+                others, theirs, held = sp.csr_array(held[~owned]), at[~owned].astype(np.int64), held[owned]
+            mine = _placed(sp.csr_array(held), at[owned] - first, last - first)
         inside = (mine.indices >= low) & (mine.indices < high)
         wanted = mine.indices[~inside]
         if others is not None:

@@ -156,6 +156,29 @@ def regional_program(
         print_json({**sizes, "folder": str(output), "seconds": {"total": time.perf_counter() - began}})
 
 
+@app.command("regional-economy")
+def regional_economy(
+    regions: Annotated[int, typer.Argument(metavar="REGIONS", help="How many regions, one shard each.")],
+    goods: Annotated[int, typer.Argument(metavar="GOODS", help="Goods of each region.")],
+    output: Output,
+    users: Annotated[int, typer.Option(help="Draws of a user per good and technique.")] = 20,
+    trade: Annotated[float, typer.Option(help="Share of the users in other regions.")] = 0.05,
+    seed: Seed = 1,
+    as_json: Json = False,
+) -> None:
+    """Two techniques a good, labour and energy, an economy in shards, for kantor plan."""
+    from ..data.regional_economy import write_regional_economy
+
+    once(_check_free)(output)
+    began = time.perf_counter()
+    found = write_regional_economy(output, regions, goods, users=users, trade=trade, seed=seed, world=active())
+    products, techniques = found.shape
+    say(f"{products:,} goods, {techniques:,} techniques, {found.entries:,} entries: wrote {output}")
+    if as_json:
+        sizes = {"products": products, "techniques": techniques, "inputs": found.entries, "shards": len(found.shards)}
+        print_json({**sizes, "folder": str(output), "seconds": {"total": time.perf_counter() - began}})
+
+
 def _check_free(folder: Path) -> None:
     """Before the work, not after it."""
     if active() is not None:  # every rank would make the whole of it

@@ -80,14 +80,22 @@ def plan(
         step.begin(f"reading {scenario}")
         from ..planning.folder import check_writable
         from ..planning.scenario import build, load_scenario
+        from ..planning.sharded import refuse_options, sharded_source
 
-        once(check_writable)(out)
+        loaded = load_scenario(scenario)
+        if sharded_source(loaded) is not None:
+            refuse_options(checkpoint=checkpoint, vertex=vertex, report=report)
+        else:
+            once(check_writable)(out)
         if checkpoint is not None and checkpoint.resolve().is_relative_to(out.resolve()):
             raise OptionError(f"--checkpoint: {checkpoint} lies in {out}, which the plan replaces; name another folder")
-        loaded = load_scenario(scenario)
+        options: dict[str, Any] = loaded.document.solve.model_dump() | {k: v for k, v in given.items() if v is not None}
+    if sharded_source(loaded) is not None:
+        _plan_shards(loaded, out, options, as_json, quiet)
+        return
+    with steps(quiet=quiet) as step:
         step.begin("building the plan")
         problem = build(loaded)
-        options: dict[str, Any] = loaded.document.solve.model_dump() | {k: v for k, v in given.items() if v is not None}
         step.begin("solving")
         result = problem.solve(**options, on_progress=step.follow(options["tolerance"]), checkpoint=checkpoint)
         code = exit_code(result.status)
@@ -102,6 +110,17 @@ def plan(
         written = _write(result, out, report)
     _say_result(result, written, diagnosis, as_json=as_json, quiet=quiet)
     finish(code)
+
+
+def _plan_shards(loaded: Any, out: Path, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    from .sharded import plan_shards
+
+    method, vertex = options.pop("method"), options.pop("vertex")
+    if method not in ("auto", "level") or vertex:
+        raise OptionError(
+            "plans of economies in shards are solved by quoted rents: method 'auto' or 'level', no vertex"
+        )
+    plan_shards(loaded, out, options, as_json, quiet)
 
 
 def verify(
@@ -128,8 +147,12 @@ def verify(
             typer.echo(str(line))
         finish(Exit.DONE if line.ok else Exit.FAILED)
         return
+    from ..planning.sharded import is_sharded_plan
     from ..planning.verify import verify_plan
 
+    if is_sharded_plan(folder):
+        _verify_shards(folder, as_json)
+        return
     with steps(quiet=as_json) as step:
         step.begin(f"verifying {folder}")
         found = verify_plan(folder)
@@ -138,6 +161,19 @@ def verify(
     else:
         typer.echo(str(found))
     finish(Exit.DONE if found.ok else Exit.FAILED)
+
+
+def _verify_shards(folder: Path, as_json: bool) -> None:
+    from ..planning.sharded_verify import verify_sharded
+
+    with steps(quiet=as_json) as step:
+        step.begin(f"verifying {folder}")
+        found = verify_sharded(folder)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(f"{folder}: the certificate holds" if found["ok"] else "\n".join([f"{folder}:", *found["reasons"]]))
+    finish(Exit.DONE if found["ok"] else Exit.FAILED)
 
 
 def report(

@@ -1,4 +1,4 @@
-"""``kantor balance FOLDER`` and ``kantor lp FOLDER`` for shards: no process has all of the input or of the answer."""
+"""``kantor balance``, ``lp`` and ``plan`` for shards: no process has all of the input or of the answer."""
 
 from __future__ import annotations
 
@@ -101,6 +101,35 @@ def balance_shards(folder: Path, top: int, output: Path | None, as_json: bool, a
         lines = [(f"{good}", f"{x:.9g}", f"{bound:.1e}") for good, x, bound in largest]
         print_table("Largest", ("good", "gross output", "error at most"), lines)
     finish(exit_code(found.status))
+
+
+def plan_shards(scenario: Any, out: Path, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Solve and certify a plan of an economy in shards; all ranks write the folder. Collective."""
+    from ..planning.sharded import begin_folder, save_sharded, solve_sharded_scenario
+
+    world, began = active_or_alone(), time.perf_counter()
+    once(begin_folder)(out)
+    with steps(quiet=quiet) as step:
+        step.begin(f"solving {scenario.path} on {world.size} ranks")
+        plan, asked, part = solve_sharded_scenario(scenario, world, **options)
+        step.begin(f"writing {out}")
+        record = save_sharded(plan, asked, part, scenario, out, world)
+    facts = {
+        "status": record["status"], "objective": plan.objective, **record["certificate"], "method": plan.info.method,
+        "why": plan.info.why, "iterations": plan.info.iterations, "ranks": world.size, "limits": record["limits"],
+        "halo": int(world.sum(np.array([plan.halo]))[0]), "folder": str(out),
+    }  # fmt: skip
+    seconds = {"total": world.now() - began, **plan.info.seconds}
+    if as_json:
+        print_json(facts | {"seconds": seconds})
+    else:
+        for name in ("status", "objective", "lower_bound", "upper_bound", "gap", "ranks", "why"):
+            value = facts[name]
+            typer.echo(f"{name.replace('_', ' '):16}{value:.9g}" if isinstance(value, float) else f"{name:16}{value}")
+        lines = [(line["indicator"], f"{line['use']:.9g}", f"{line['at_most']:.9g}", f"{line['rent']:.6g}")
+                 for line in record["limits"]]  # fmt: skip
+        print_table("Limits", ("indicator", "use", "at most", "rent"), lines)
+    finish(exit_code(plan.status))
 
 
 def _largest(found: Any, top: int, world: World) -> list[tuple[int, float, float]]:

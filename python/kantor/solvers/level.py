@@ -86,12 +86,12 @@ class Oracle:
         if kind == "utility":
             consumption = self._consumption(prices)
         self.output = outputs_of(technology, self.policy, consumption, self.output, self.accuracy)
-        use = technology.use[choice].T @ self.output
+        use = technology.total(technology.use[choice].T @ self.output)
         if kind == "utility":
             assert self.program.terms is not None
-            paid = -float(np.sum(utility(self.program.terms, consumption / technology.value)[0]))
+            paid = -float(technology.total(np.sum(utility(self.program.terms, consumption / technology.value)[0])))
         else:
-            paid = float(technology.cost[choice] @ self.output)
+            paid = float(technology.total(technology.cost[choice] @ self.output))
         free = 0.0 if kind == "scale" else 1.0
         return Quote(rents, paid + float(rents @ (use - free)), self.policy, paid, use, self.output, consumption)
 
@@ -229,8 +229,9 @@ class Level:
 
     def _mix(self, best: Quote, weights: FloatArray, gap: float, feasible: bool) -> Mixture:
         """The weighted proposals as one plan."""
-        output = np.zeros(self.technology.shape[1])
-        consumption = np.zeros(self.technology.shape[0])
+        technology = self.technology
+        output = np.zeros(technology.shape[1])
+        consumption = np.zeros(technology.shape[0])
         for weight, quote in zip(weights, self.quotes, strict=True):
             if weight > 0.0:
                 output[quote.policy.choice] += weight * quote.output
@@ -238,9 +239,10 @@ class Level:
         scale, prices, rents = 1.0, best.policy.prices, best.rents
         if self.scaled:
             # Where next to nothing is needed or worth anything, any scale is as good for the certificate to judge.
-            need, worth = float((self.technology.use.T @ output).max()), float(prices @ self.oracle.basket)
-            scale = 1.0 / need if need > _NOTHING * float(output.sum()) else 1.0
+            need = float(technology.total(technology.use.T @ output).max())
+            worth = float(technology.total(prices @ self.oracle.basket))
+            scale = 1.0 / need if need > _NOTHING * float(technology.total(output.sum())) else 1.0
             worth = worth if worth > _NOTHING else 1.0
             output, prices, rents = scale * output, prices / worth, rents / worth
-        consumption = consumption / self.technology.value
+        consumption = consumption / technology.value
         return Mixture(output, scale, consumption, prices, rents, self.oracle.calls, gap, feasible)

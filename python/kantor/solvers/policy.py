@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from .problem import FloatArray
 from .technology import Technology
@@ -24,11 +23,11 @@ _MOST_ROUNDS = 200
 
 @dataclass(frozen=True)
 class Policy:
-    """Techniques chosen (n,), their prices p = c_P + A_P'p (n,), A_P' (n, n) and the rounds it took."""
+    """Techniques chosen (n,), their prices p = c_P + A_P'p (n,), A_P' (n, n) as the technology has it, the rounds."""
 
     choice: np.ndarray[Any, Any]
     prices: FloatArray
-    rows: sp.csr_array
+    rows: Any
     rounds: int
 
 
@@ -55,7 +54,7 @@ def cheapest_policy(
         least, cheaper = technology.least(unit)
         # What the present technique costs at the same prices, not the prices themselves: those are approximate.
         switch = least < unit[choice] - STRICT * np.abs(unit[choice])
-        if switch.any() and rounds < _MOST_ROUNDS:
+        if technology.anywhere(switch) and rounds < _MOST_ROUNDS:
             choice = np.where(switch, cheaper, choice)
             rows = technology.rows(choice)
             prices = least
@@ -74,4 +73,4 @@ def outputs_of(
 ) -> FloatArray:
     """Gross outputs (n,) in value that deliver ``demand`` (n,) in value by the policy's techniques: q = A_P q + d."""
     start = demand if start is None else start
-    return np.maximum(technology.solve(sp.csr_array(policy.rows.T), demand, start, tolerance), 0.0)
+    return np.maximum(technology.solve(technology.turned(policy.rows), demand, start, tolerance), 0.0)

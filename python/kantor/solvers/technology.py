@@ -133,6 +133,23 @@ class Technology:
         self.products += system.products * (1 if right.ndim == 1 else right.shape[1])
         return self.backend.to_host(x)
 
+    def turned(self, rows: Any) -> Any:
+        """A_P of A_P', as :meth:`solve` takes it."""
+        return sp.csr_array(rows.T)
+
+    # ---- over all goods and techniques: the same where a rank has only its own (kantor.solvers.part_technology) -----
+    def total(self, sums: Any) -> Any:
+        """Sums over goods or techniques."""
+        return sums
+
+    def largest(self, value: float) -> float:
+        """The largest of values."""
+        return value
+
+    def anywhere(self, flags: np.ndarray[Any, Any]) -> bool:
+        """Whether one is true."""
+        return bool(flags.any())
+
     # ---- units -------------------------------------------------------------------------------------------------
     def activity(self, output: FloatArray) -> FloatArray:
         """Activity (m,) in physical units of outputs (m,) in value."""
