@@ -210,10 +210,11 @@ class _Run:
             raise OptionError(f"method: {self.method!r} does not apply: {why_not}; use 'auto' or 'pdhg'")
         if why_not or (self.program.kind == "utility" and kind != "limits"):
             return None
-        choice = Choice(self.program, self.backend, self.stopping.tolerance)
+        earlier = None if self.start is None else self.start.dual.prices
+        choice = Choice(self.program, self.backend, self.stopping.tolerance, earlier)
         self.choice = None if self.program.kind == "utility" else choice
         if self.start is not None and kind != "nothing" and self.choice is not None:
-            done = self._near_the_start(self.start)
+            done = self._near_the_start(self.start, kind)
             if done is not None:
                 return done
         if kind == "capacities" or self.method == "exchange":
@@ -244,22 +245,24 @@ class _Run:
             self.start = Start(answer.plan, answer.dual)
         return None
 
-    def _near_the_start(self, start: Start) -> ProgramSolution | None:
+    def _near_the_start(self, start: Start, kind: str) -> ProgramSolution | None:
         """The vertex near a warm start: after small changes of the data few goods are in doubt, and nothing is solved
         anew. Only the certificate decides; where it does not settle it, the other methods follow."""
-        if self.method not in ("auto", "exchange") or not start.dual.prices.any():
+        if self.method not in ("auto", "exchange") or not start.dual.prices.any() or not start.plan.activity.any():
             return None
-        plan, dual, settled = self._timed(
-            "exchange", self._polish, start.plan, start.dual, self._out_of_time, _NEARLY_CHOSEN
-        )
-        if not settled:
-            return None
-        found = Start(plan, dual)
         assert self.choice is not None
-        self.info.products, self.info.history = round(self.choice.technology.passes), self.choice.history
-        if self._certify(found).gap <= self.stopping.tolerance:
-            return self._finish(Status.OPTIMAL, f"from the earlier plan: {self.info.notes[-1]}")
-        self.start = found
+        searches = [("exchange", self.choice.exchange, (_NEARLY_CHOSEN,))]
+        if kind == "limits" and self.method == "auto":
+            searches.insert(0, ("nearby", self.choice.nearby, ()))
+        for name, search, near in searches:
+            self.used.append(name)
+            answer, found = self._timed(name, search, start.plan, start.dual, self._out_of_time, *near)
+            self.info.notes.append(answer.why)
+            self.info.products, self.info.history = round(self.choice.technology.passes), self.choice.history
+            if found.settled and self._certify(answer).gap <= self.stopping.tolerance:
+                return self._finish(Status.OPTIMAL, f"from the earlier plan: {answer.why}")
+            if found.settled:
+                self.start = Start(answer.plan, answer.dual)
         return None
 
     def _interior(self) -> ProgramSolution | None:
@@ -293,7 +296,7 @@ class _Run:
         return limit is not None and now() - self.began >= limit
 
     def _polish(
-        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool], near: float = 0.0
+        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool]
     ) -> tuple[PlanPoint, DualPoint, bool]:
         """The vertex near an approximate point."""
         assert self.choice is not None
@@ -301,7 +304,7 @@ class _Run:
             return plan, dual, False  # nothing runs, so nothing tells what should
         if "exchange" not in self.used:
             self.used.append("exchange")
-        answer, found = self.choice.exchange(plan, dual, out_of_time, near)
+        answer, found = self.choice.exchange(plan, dual, out_of_time)
         self.info.notes.append(answer.why)
         return answer.plan, answer.dual, found.settled
 

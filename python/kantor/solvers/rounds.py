@@ -54,10 +54,14 @@ class Start:
     def from_vectors(
         program: PlanningProgram, activity: FloatArray, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray
     ) -> Start:
-        """Deliver what the activity makes."""
-        net = np.maximum(program.output @ activity - program.input @ activity, 0.0)
-        wanted = program.targets > 0.0
-        scale = float(np.min(net[wanted] / program.targets[wanted])) if program.kind == "scale" else math.nan
+        """Deliver what the activity makes; the scale by worth, for on new data some good may not balance at all."""
+        made = program.output @ activity - program.input @ activity
+        net, wanted = np.maximum(made, 0.0), program.targets > 0.0
+        scale = math.nan
+        if program.kind == "scale":
+            least = float(np.min(net[wanted] / program.targets[wanted]))
+            worth = float(prices @ program.targets)
+            scale = max(least, float(prices @ made) / worth) if worth > 0.0 else least
         consumption = np.where(program.consumed, net, 0.0) if program.kind == "utility" else program.targets
         return Start(PlanPoint(activity, scale, consumption), DualPoint(prices, rents, floor_rents))
 
