@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-
 from kantor.data.technique_choice import technique_choice
 from kantor.solvers.dispatch import solve_program
 from kantor.solvers.program import PlanningProgram
