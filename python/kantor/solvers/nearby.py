@@ -106,7 +106,7 @@ class Nearby:
         shared = (self.x > _TRACE * made[self.own]) & (self.reduced <= self.near * policy.prices[self.own])
         self._share(policy, shared, made)
 
-    def _share(self, policy: Policy, shared: np.ndarray[Any, Any], made: FloatArray) -> None:
+    def _share(self, policy: Policy, shared: np.ndarray[Any, Any], made: np.ndarray[Any, Any]) -> None:
         """``shared`` techniques keep their output, those of the policy make the rest of ``made``."""
         shared[policy.choice] = False
         self.x = np.where(shared, self.x, 0.0)
@@ -191,6 +191,7 @@ class Nearby:
         policy = Policy(choice, before.prices, technology.rows(choice), 0)
         self._share(policy, self.x > _TRACE * made[self.own], made)
         # One more link of the chain makes up for the techniques that took over.
+        assert self.contents is not None
         self.contents = technology.use[choice] + policy.rows @ self.contents
         technology.products += self.r
         freed, need = self._freed(self.shared)[:, self.tight], (self.contents.T @ self.demand)[self.tight]

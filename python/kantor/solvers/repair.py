@@ -107,7 +107,9 @@ class Repair:
             net, _ = evaluator.net_output(kept)
             _, throughput = evaluator.net_output(x)
             demand = target - net + evaluator.margins(throughput, INTERIOR)
-            made = np.bincount(own[allowed], (program.own_output * x)[allowed], target.size)
+            made: FloatArray = np.bincount(own[allowed], (program.own_output * x)[allowed], target.size).astype(
+                np.float64
+            )
             near = made if target.size > SMALL else None
             found = least_output(mix.inputs, demand, can_make=mix.makes, start=near, backend=self.backend)
             if found is None:
