@@ -113,3 +113,17 @@ def test_a_region_stands_for_all_its_techniques() -> None:
 def test_impossible_shocks_are_refused(lost: Any) -> None:
     with pytest.raises(ProblemError, match="shock"):
         shock(economy(), lost)
+
+
+def test_a_shock_to_a_dense_table_finds_its_method() -> None:
+    """Every technique has a capacity and some demand is a supply: the first-order method takes minutes on such tables."""
+    n = 240
+    rng = np.random.default_rng(1)
+    A = rng.dirichlet(np.full(n, 0.3), n).T * rng.uniform(0.3, 0.7, n)
+    wanted = rng.lognormal(0.0, 1.0, n)
+    wanted[3] = -0.01
+    eco = kt.Economy.from_iot(A=A, Y=wanted, labels=[f"s{k}" for k in range(n)])
+    found = shock(eco, {"s0": 0.5, "s1": 0.5}, spare=0.02)
+    assert [r.info.method for r in (found.before, *found.periods)] == ["interior", "interior"]
+    assert found.losses.loc[1, "upper"] - found.losses.loc[1, "lower"] <= 2e-6
+    assert 0.0 < found.losses.loc[1, "loss"] < found.losses.loc[1, "rationing"]

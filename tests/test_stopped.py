@@ -48,7 +48,7 @@ def test_bounds_hold_wherever_a_solve_stops(tmp_path, method, how):
 def test_a_second_interruption_ends_without_bounds(tmp_path):
     with (
         mock.patch("kantor.solvers.dispatch.solve_reduced", side_effect=KeyboardInterrupt),
-        mock.patch("kantor.solvers.dispatch.plain_start", side_effect=KeyboardInterrupt),
+        mock.patch("kantor.solvers.proved.plain_start", side_effect=KeyboardInterrupt),
     ):
         result = plan_folders.PLANS["scale"]().solve(1e-9)
     assert result.status is Status.INTERRUPTED

@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .evaluate import BoundCheck, Evaluator
-from .mix import INTERIOR, build_mix, least_output, one_sided_solve
+from .mix import INTERIOR, SMALL, build_mix, least_output, one_sided_solve
 from .problem import FloatArray
 from .rigour import flush
 
@@ -173,7 +173,8 @@ class BoundSearch:
             keep = sp.diags_array(solved.astype(np.float64))
             inputs = sp.csr_array(keep @ inputs @ keep)
             inputs.eliminate_zeros()
-        prices = one_sided_solve(inputs, cost, -1.0, transpose=True, backend=self.backend)
+        near = np.where(solved, point.prices, 0.0) if cost.size > SMALL else None
+        prices = one_sided_solve(inputs, cost, -1.0, transpose=True, start=near, backend=self.backend)
         if prices is None:
             return None
         return DualPoint(flush(np.where(solved, np.maximum(prices, 0.0), kept)), point.rents, point.floor_rents)

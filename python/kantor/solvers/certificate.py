@@ -131,8 +131,12 @@ def _best_plan(
     """
     use = evaluator.program.kind == "use"
     best, best_check = plan, PlanCheck(False, math.inf if use else -math.inf, "no repair worked", math.inf)
+    judged: list[PlanPoint] = []
     for group in repair.candidates(plan, safe):
         for candidate in group:
+            if any(_same(candidate, other) for other in judged):
+                continue
+            judged.append(candidate)
             check = evaluator.check_plan(candidate.activity, candidate.scale, candidate.consumption)
             if check.feasible and best_check.feasible:
                 better = check.value < best_check.value if use else check.value > best_check.value
@@ -148,6 +152,12 @@ def _best_plan(
         if check.feasible and check.value > best_check.value:
             best, best_check = raised, check
     return best, best_check
+
+
+def _same(one: PlanPoint, other: PlanPoint) -> bool:
+    """Whether two candidates are the same arrays: fitting a plan to limits that it keeps changes nothing."""
+    same_scale = one.scale == other.scale or (math.isnan(one.scale) and math.isnan(other.scale))
+    return one.activity is other.activity and one.consumption is other.consumption and same_scale
 
 
 def _normalised(evaluator: Evaluator, point: DualPoint, check: BoundCheck) -> tuple[DualPoint, BoundCheck]:

@@ -20,6 +20,7 @@ from ..backends import Backend
 from .bounds import DualPoint
 from .exchange import Exchange, Exchanged, Point
 from .level import MOST_LIMITS, Level
+from .nearby import Nearby
 from .policy import cheapest_policy, outputs_of
 from .problem import FloatArray
 from .program import PlanningProgram
@@ -43,9 +44,12 @@ class ChoiceAnswer:
 class Choice:
     """The methods for one program without objection from not_leontief; the technology is prepared once."""
 
-    def __init__(self, program: PlanningProgram, backend: Backend, tolerance: float):
+    def __init__(
+        self, program: PlanningProgram, backend: Backend, tolerance: float, prices: FloatArray | None = None
+    ) -> None:
+        """``prices`` (n,) of an earlier plan, if there is one, are the units of value."""
         self.program, self.tolerance = program, tolerance
-        self.technology = Technology.of(program, backend)
+        self.technology = Technology.of(program, backend, prices=prices)
         self.history: list[dict[str, float]] = []
         self.steps = 0  # policies or quotes, the iterations of these methods
 
@@ -127,20 +131,37 @@ class Choice:
     ) -> tuple[ChoiceAnswer, Exchanged]:
         """The optimal vertex near an approximate point of kind "use" or "scale"; ``near`` as in Exchange."""
         technology, program = self.technology, self.program
-        scaled = program.kind == "scale"
+        search = Exchange(
+            technology, program.targets * technology.value, program.capacity * technology.per_activity,
+            program.kind == "scale", self.tolerance, near,
+        )  # fmt: skip
+        return self._found("block exchange", search, self._point(plan, dual), out_of_time)
+
+    def nearby(
+        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool] = lambda: False
+    ) -> tuple[ChoiceAnswer, Exchanged]:
+        """The optimum near that of other data, where only limits couple the goods."""
+        search = Nearby(
+            self.technology, self.program.targets * self.technology.value, self.program.kind == "scale", self.tolerance
+        )
+        return self._found("change of technique", search, self._point(plan, dual), out_of_time)
+
+    def _point(self, plan: PlanPoint, dual: DualPoint) -> Point:
+        """A point in units of value."""
+        technology = self.technology
         clean = lambda v: np.maximum(np.nan_to_num(v), 0.0)  # noqa: E731
         rents = clean(dual.rents)[technology.limited] * technology.limit
-        prices = clean(dual.prices) / technology.value
         output = clean(plan.activity) * technology.per_activity
-        start = Point(output, plan.scale if scaled else 1.0, prices, rents)
-        search = Exchange(
-            technology, program.targets * technology.value, program.capacity * technology.per_activity, scaled,
-            self.tolerance, near,
-        )  # fmt: skip
+        scale = plan.scale if self.program.kind == "scale" else 1.0
+        return Point(output, scale, clean(dual.prices) / technology.value, rents)
+
+    def _found(
+        self, name: str, search: Exchange | Nearby, start: Point, out_of_time: Callable[[], bool]
+    ) -> tuple[ChoiceAnswer, Exchanged]:
         found = search.run(start, out_of_time)
         self.history += search.history
         point = found.point
-        why = self._with_products(f"block exchange: {found.rounds} rounds, {found.why}")
+        why = self._with_products(f"{name}: {found.rounds} rounds, {found.why}")
         return ChoiceAnswer(self._plan(point.output, point.scale), self._dual(point.prices, point.rents), why), found
 
 

@@ -20,28 +20,28 @@ from ..backends import Backend, get_backend
 from ..backends.world import now
 from ..errors import OptionError, ProblemError, suggest
 from .bounds import DualPoint
-from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible, relative_gap
+from .certificate import prove_infeasible
 from .choice import Choice, ChoiceAnswer, coupling
 from .endless import prove_endless
 from .evaluate import Evaluator
-from .interior import InteriorAnswer, interior_point, worth_trying
+from .exchange_point import Exchanged
+from .interior import interior_point, worth_trying
 from .options import StoppingCriteria
-from .plain_start import plain_start
 from .plain_units import PlainUnits
 from .problem import FloatArray
 from .program import PlanningProgram
 from .program_solution import ProgramSolution
-from .reduced import ReducedAnswer, reducible, solve_reduced
+from .proved import Proved
+from .reduced import reducible, solve_reduced
 from .repair import PlanPoint
 from .rounds import LpRounds, Start
-from .solution import SolveInfo, Status, uninterrupted
+from .solution import Status, uninterrupted
 from .technology import not_leontief
 from .terms import user_columns
 from .unlimited import unlimited_good
 
 _SIDE_ITERATIONS = 20_000
 METHODS = ("auto", "reduced", "policy", "level", "exchange", "interior", "pdhg", "highs")
-_STOPPED = (Status.INTERRUPTED, Status.TIME_LIMIT, Status.ITERATION_LIMIT)
 # From the vertex of other data: techniques that cost at most this much more may be chosen now.
 _NEARLY_CHOSEN = 0.01
 _COUPLINGS = {"policy": "nothing", "level": "limits"}
@@ -88,7 +88,7 @@ def solve_program(
     if method not in METHODS:
         raise OptionError(f"method: {method!r} is unknown{suggest(method, METHODS)}")
     stopping = StoppingCriteria(tolerance=tolerance, iteration_limit=iteration_limit, time_limit_s=time_limit_s)
-    start = _start(program, warm_start)
+    start = Start.given(program, warm_start)
     kernels = get_backend(backend)
     units = PlainUnits.of(program)
     inner = None if units is None else units.enter(program)
@@ -99,25 +99,10 @@ def solve_program(
     return units.leave(_Run(inner, stopping, method, kernels, start, tell).solve())
 
 
-class _Run:
-    """One call: what was tried, what is proved so far, and where the time went."""
+class _Run(Proved):
+    """One call: which methods are tried, in which order, and what each of them hands on."""
 
-    def __init__(
-        self,
-        program: PlanningProgram,
-        stopping: StoppingCriteria,
-        method: str,
-        backend: Backend,
-        start: Start | None,
-        on_progress: Callable[[dict[str, float]], object] | None,
-    ):
-        self.program, self.stopping, self.method, self.backend = program, stopping, method, backend
-        self.start, self.on_progress = start, on_progress
-        self.began = now()
-        self.info = SolveInfo(backend=backend.name, device=backend.device(), tolerance=stopping.tolerance)
-        self.best: Certificate | None = None
-        self.used: list[str] = []
-        self.choice: Choice | None = None
+    choice: Choice | None = None
 
     def solve(self) -> ProgramSolution:
         """Reduced if the structure allows, then the linear program if that did not settle it."""
@@ -133,7 +118,7 @@ class _Run:
             endless = unlimited_good(self.program, self._small_scale)
             if endless is not None:
                 why = f"good {endless[0]} can be made without any limited resource, so no plan is the best"
-                return self._unbounded(why, endless[1])
+                return self.unbounded(why, endless[1])
             if not why_not:
                 done = self._reduced()
                 if done is not None:
@@ -142,7 +127,7 @@ class _Run:
             done = self._choose_techniques() or self._interior()
             return self._linear_program(why_not) if done is None else done
         except KeyboardInterrupt:
-            return self._finish(Status.INTERRUPTED, "interrupted")
+            return self.finish(Status.INTERRUPTED, "interrupted")
 
     def _small_scale(self, program: PlanningProgram) -> tuple[float, FloatArray]:
         """The largest scale proved, and the activity, of a side question."""
@@ -172,27 +157,27 @@ class _Run:
         if answer is None:
             note = "the reduced form has no solution"
         elif answer.status is Status.PRIMAL_INFEASIBLE:
-            proof = self._timed(
+            proof = self.timed(
                 "certificate", prove_infeasible, self.evaluator, answer.dual, answer.plan.activity, backend=self.backend
             )
             if proof is not None:
-                return self._infeasible(proof, answer.plan, answer.why)
+                return self.infeasible(proof, answer.plan, answer.why)
             note = f"{answer.why}, but that proves nothing: a table with negative entries can do better"
         elif answer.status is Status.DUAL_INFEASIBLE:
-            direction = self._timed(
+            direction = self.timed(
                 "certificate", prove_endless, self.program, answer.plan.activity, self._has_a_plan, self.backend
             )
             if direction is not None:
-                return self._unbounded(answer.why, direction)
+                return self.unbounded(answer.why, direction)
             note = f"{answer.why}, it seems, but the direction found proves nothing"
         else:
-            certificate = self._certify(answer)
+            certificate = self.certify(answer)
             if certificate.gap <= self.stopping.tolerance:
-                return self._finish(Status.OPTIMAL, f"square economy eliminated to x = L C: {answer.why}")
+                return self.finish(Status.OPTIMAL, f"square economy eliminated to x = L C: {answer.why}")
             note = f"the elimination leaves a gap of {certificate.gap:.1e}: free disposal pays, or entries are negative"
             self.start = Start(answer.plan, answer.dual)
         self.info.notes.append(note)
-        return self._finish(Status.ITERATION_LIMIT, note) if self.method == "reduced" else None
+        return self.finish(Status.ITERATION_LIMIT, note) if self.method == "reduced" else None
 
     def _choose_techniques(self) -> ProgramSolution | None:
         """Policy iteration or quoted rents if they settle it; else prepares what polishes the linear program."""
@@ -210,10 +195,11 @@ class _Run:
             raise OptionError(f"method: {self.method!r} does not apply: {why_not}; use 'auto' or 'pdhg'")
         if why_not or (self.program.kind == "utility" and kind != "limits"):
             return None
-        choice = Choice(self.program, self.backend, self.stopping.tolerance)
+        earlier = None if self.start is None else self.start.dual.prices
+        choice = Choice(self.program, self.backend, self.stopping.tolerance, earlier)
         self.choice = None if self.program.kind == "utility" else choice
         if self.start is not None and kind != "nothing" and self.choice is not None:
-            done = self._near_the_start(self.start)
+            done = self._near_the_start(self.start, kind)
             if done is not None:
                 return done
         if kind == "capacities" or self.method == "exchange":
@@ -222,44 +208,47 @@ class _Run:
         name = "policy" if kind == "nothing" and not (self.method == "level" and limited) else "level"
         self.used.append(name)
         if name == "policy":
-            answer = self._timed(name, choice.policy)
+            answer = self.timed(name, choice.policy)
         else:
             rents = None if self.start is None else self.start.dual.rents
             most = self.stopping.iteration_limit
             vertex = self.method == "auto"
-            answer = self._timed(name, choice.level, self._out_of_time, vertex=vertex, most_quotes=most, rents=rents)
+            answer = self.timed(name, choice.level, self.out_of_time, vertex=vertex, most_quotes=most, rents=rents)
         self.info.iterations = choice.steps
         self.info.products, self.info.history = round(choice.technology.passes), choice.history
-        if self._certify(answer).gap <= self.stopping.tolerance:
+        if self.certify(answer).gap <= self.stopping.tolerance:
             what = "nothing couples the goods" if name == "policy" else "only limits couple the goods"
-            return self._finish(Status.OPTIMAL, f"choice of technique, {what}: {answer.why}")
-        self.info.notes.append(f"{answer.why}, which leaves a gap of {self._gap():.1e}")
-        why = f"stopped with a proved gap of {self._gap():.1e}"
-        if self._out_of_time():
-            return self._finish(Status.TIME_LIMIT, why)
+            return self.finish(Status.OPTIMAL, f"choice of technique, {what}: {answer.why}")
+        self.info.notes.append(f"{answer.why}, which leaves a gap of {self.gap():.1e}")
+        why = f"stopped with a proved gap of {self.gap():.1e}"
+        if self.out_of_time():
+            return self.finish(Status.TIME_LIMIT, why)
         if self.stopping.iteration_limit is not None and choice.steps >= self.stopping.iteration_limit:
-            return self._finish(Status.ITERATION_LIMIT, why)
+            return self.finish(Status.ITERATION_LIMIT, why)
         found = (answer.plan.activity, answer.dual.prices, answer.dual.rents)
-        if math.isfinite(self._gap()) and all(np.isfinite(part).all() for part in found):
+        if math.isfinite(self.gap()) and all(np.isfinite(part).all() for part in found):
             self.start = Start(answer.plan, answer.dual)
         return None
 
-    def _near_the_start(self, start: Start) -> ProgramSolution | None:
+    def _near_the_start(self, start: Start, kind: str) -> ProgramSolution | None:
         """The vertex near a warm start: after small changes of the data few goods are in doubt, and nothing is solved
         anew. Only the certificate decides; where it does not settle it, the other methods follow."""
-        if self.method not in ("auto", "exchange") or not start.dual.prices.any():
+        if self.method not in ("auto", "exchange") or not start.dual.prices.any() or not start.plan.activity.any():
             return None
-        plan, dual, settled = self._timed(
-            "exchange", self._polish, start.plan, start.dual, self._out_of_time, _NEARLY_CHOSEN
-        )
-        if not settled:
-            return None
-        found = Start(plan, dual)
         assert self.choice is not None
-        self.info.products, self.info.history = round(self.choice.technology.passes), self.choice.history
-        if self._certify(found).gap <= self.stopping.tolerance:
-            return self._finish(Status.OPTIMAL, f"from the earlier plan: {self.info.notes[-1]}")
-        self.start = found
+        searches: list[tuple[str, Callable[..., tuple[ChoiceAnswer, Exchanged]], tuple[float, ...]]] = []
+        if kind == "limits" and self.method == "auto":
+            searches.append(("nearby", self.choice.nearby, ()))
+        searches.append(("exchange", self.choice.exchange, (_NEARLY_CHOSEN,)))
+        for name, search, near in searches:
+            self.used.append(name)
+            answer, found = self.timed(name, search, start.plan, start.dual, self.out_of_time, *near)
+            self.info.notes.append(answer.why)
+            self.info.products, self.info.history = round(self.choice.technology.passes), self.choice.history
+            if found.settled and self.certify(answer).gap <= self.stopping.tolerance:
+                return self.finish(Status.OPTIMAL, f"from the earlier plan: {answer.why}")
+            if found.settled:
+                self.start = Start(answer.plan, answer.dual)
         return None
 
     def _interior(self) -> ProgramSolution | None:
@@ -274,26 +263,22 @@ class _Run:
         left, most = None if limit is None else limit - (now() - self.began), self.stopping.iteration_limit
         self.used.append("interior")
         tolerance = self.stopping.tolerance
-        answer = self._timed("interior", interior_point, self.evaluator, tolerance, self.backend, left, most)
+        answer = self.timed("interior", interior_point, self.evaluator, tolerance, self.backend, left, most)
         self.info.iterations = answer.iterations
         if answer.plan is None:
             self.info.notes.append(f"the interior point method found no plan ({answer.why})")
-        elif self._certify(answer).gap <= self.stopping.tolerance:
-            return self._finish(Status.OPTIMAL, f"linear program by an interior point method: {answer.why}")
+        elif self.certify(answer).gap <= self.stopping.tolerance:
+            return self.finish(Status.OPTIMAL, f"linear program by an interior point method: {answer.why}")
         else:
-            self.info.notes.append(f"the interior point method ({answer.why}) leaves a gap of {self._gap():.1e}")
+            self.info.notes.append(f"the interior point method ({answer.why}) leaves a gap of {self.gap():.1e}")
             self.start = Start(answer.plan, answer.dual)
-        if self._out_of_time():
-            return self._finish(Status.TIME_LIMIT, self.info.notes[-1])
+        if self.out_of_time():
+            return self.finish(Status.TIME_LIMIT, self.info.notes[-1])
         spent = most is not None and answer.iterations >= most
-        return self._finish(Status.ITERATION_LIMIT, self.info.notes[-1]) if spent else None
-
-    def _out_of_time(self) -> bool:
-        limit = self.stopping.time_limit_s
-        return limit is not None and now() - self.began >= limit
+        return self.finish(Status.ITERATION_LIMIT, self.info.notes[-1]) if spent else None
 
     def _polish(
-        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool], near: float = 0.0
+        self, plan: PlanPoint, dual: DualPoint, out_of_time: Callable[[], bool]
     ) -> tuple[PlanPoint, DualPoint, bool]:
         """The vertex near an approximate point."""
         assert self.choice is not None
@@ -301,21 +286,9 @@ class _Run:
             return plan, dual, False  # nothing runs, so nothing tells what should
         if "exchange" not in self.used:
             self.used.append("exchange")
-        answer, found = self.choice.exchange(plan, dual, out_of_time, near)
+        answer, found = self.choice.exchange(plan, dual, out_of_time)
         self.info.notes.append(answer.why)
         return answer.plan, answer.dual, found.settled
-
-    def _gap(self) -> float:
-        return math.inf if self.best is None else self.best.gap
-
-    def _certify(self, answer: ReducedAnswer | ChoiceAnswer | InteriorAnswer | Start) -> Certificate:
-        tolerance = self.stopping.tolerance
-        new = self._timed(
-            "certificate", certify, self.evaluator, answer.plan, answer.dual, tolerance=tolerance, backend=self.backend
-        )
-        self.best = merge(self.best, new)
-        self._tell()
-        return self.best
 
     def _linear_program(self, why_not: str) -> ProgramSolution:
         name = "highs" if self.method == "highs" else "pdhg"
@@ -331,21 +304,21 @@ class _Run:
             outcome = rounds.solve()
         except KeyboardInterrupt:
             self._absorb(rounds)
-            return self._finish(Status.INTERRUPTED, "interrupted")
+            return self.finish(Status.INTERRUPTED, "interrupted")
         self._absorb(rounds)
         what = "linear program" if self.program.kind != "utility" else "separable concave program"
         by = {"pdhg": "by the first-order method", "highs": "by HiGHS"}[name]
         why = f"{what} {by}, for {why_not}" + (f"; {outcome.why}" if outcome.why else "")
         if outcome.proof is not None:
-            return self._infeasible(outcome.proof, outcome.plan, why)
+            return self.infeasible(outcome.proof, outcome.plan, why)
         if outcome.status is Status.DUAL_INFEASIBLE and self.program.kind == "utility":
-            return self._unbounded(why, outcome.plan.activity)
+            return self.unbounded(why, outcome.plan.activity)
         if outcome.status is Status.DUAL_INFEASIBLE:
             direction = prove_endless(self.program, outcome.plan.activity, self._has_a_plan, self.backend)
             if direction is not None:
-                return self._unbounded(why, direction)
-            return self._finish(Status.NUMERICAL_ERROR, f"{why}; but the direction could not be turned into a proof")
-        return self._finish(outcome.status, why, outcome.certified, outcome.objective)
+                return self.unbounded(why, direction)
+            return self.finish(Status.NUMERICAL_ERROR, f"{why}; but the direction could not be turned into a proof")
+        return self.finish(outcome.status, why, outcome.certified, outcome.objective)
 
     def _absorb(self, rounds: LpRounds) -> None:
         self.best = rounds.best
@@ -362,103 +335,3 @@ class _Run:
                 info.primal_residual, info.dual_residual = judged.primal, judged.dual
             if last.info.backend not in ("", "none"):
                 info.backend, info.device = last.info.backend, last.info.device
-
-    # ---- the answer --------------------------------------------------------------------------------------------------
-    def _timed(self, name: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return function(*args, **options)
-        finally:
-            self.info.seconds[name] = self.info.seconds.get(name, 0.0) + time.perf_counter() - began
-
-    def _tell(self) -> None:
-        if self.on_progress is not None and self.best is not None:
-            best, seconds = self.best, now() - self.began
-            entry = {"iteration": float(self.info.iterations), "seconds": seconds, "gap": best.gap}
-            self.on_progress(entry | {"lower_bound": best.lower, "upper_bound": best.upper})
-
-    def _close(self, why: str) -> SolveInfo:
-        info = self.info
-        info.method, info.why = "+".join(self.used) or self.method, why
-        info.seconds["total"] = now() - self.began
-        return info
-
-    def _finish(self, status: Status, why: str, certified: bool = True, objective: float = math.nan) -> ProgramSolution:
-        """The best certificate as a solution; without one, NaN everywhere."""
-        if status in _STOPPED and not math.isfinite(self._gap()) and hasattr(self, "evaluator"):
-            self._certify_plainly()
-        n, m, r = self.program.shape
-        best, kind = self.best, self.program.kind
-        certified = certified and status is Status.OPTIMAL
-        if best is None:
-            blank = lambda k: np.full(k, np.nan)  # noqa: E731
-            return ProgramSolution(
-                status, np.nan, -np.inf, np.inf, np.inf, blank(m), np.nan, blank(n), blank(n), blank(r), blank(r),
-                blank(m), info=self._close(why),
-            )  # fmt: skip
-        self.info.notes += [note for note in best.notes if note not in self.info.notes]
-        self.info.gap = best.gap
-        return ProgramSolution(
-            status,
-            best.value if best.feasible else objective,
-            best.lower,
-            best.upper,
-            relative_gap(kind, best.lower, best.upper),
-            best.plan.activity,
-            best.plan.scale if kind == "scale" else math.nan,
-            best.plan.scale * self.program.targets if kind == "scale" else best.plan.consumption,
-            best.dual.prices,
-            best.dual.rents,
-            best.dual.floor_rents,
-            best.capacity_rents,
-            certified,
-            info=self._close(why),
-        )
-
-    def _certify_plainly(self) -> None:
-        """Where a side was not proved in time: a warm start, and what needs no solver, may prove it."""
-        try:
-            for start in (self.start, plain_start(self.evaluator, self.backend)):
-                if start is not None and not math.isfinite(self._gap()):
-                    self._certify(start)
-        except KeyboardInterrupt:  # again: then without
-            pass
-
-    def _infeasible(self, proof: InfeasibilityProof, plan: PlanPoint, why: str) -> ProgramSolution:
-        bounds = (np.inf, np.inf) if self.program.kind == "use" else (-np.inf, -np.inf)
-        dual = proof.dual
-        return ProgramSolution(
-            Status.PRIMAL_INFEASIBLE, np.nan, *bounds, np.inf, plan.activity, math.nan, plan.consumption, dual.prices,
-            dual.rents, dual.floor_rents, proof.capacity_rents, False, proof.surplus, self._close(why),
-        )  # fmt: skip
-
-    def _unbounded(self, why: str, direction: FloatArray) -> ProgramSolution:
-        n, m, r = self.program.shape
-        zero, best = np.zeros, -np.inf if self.program.kind == "use" else np.inf
-        return ProgramSolution(
-            Status.DUAL_INFEASIBLE, best, -np.inf, np.inf, np.inf, direction, math.nan, zero(n), zero(n), zero(r),
-            zero(r), zero(m), info=self._close(why),
-        )  # fmt: skip
-
-
-def _start(program: PlanningProgram, given: ProgramSolution | tuple[Any, Any] | None) -> Start | None:
-    """Check a warm start."""
-    n, m, r = program.shape
-    if given is None:
-        return None
-    if isinstance(given, ProgramSolution):
-        activity, prices, rents, floors = given.activity, given.prices, given.rents, given.floor_rents
-        if rents.shape != (r,):
-            rents = floors = np.zeros(r)
-    else:
-        try:
-            activity, prices = given
-        except (TypeError, ValueError):
-            raise ProblemError("warm_start: expected a ProgramSolution or a pair (activity, prices)") from None
-        rents = floors = np.zeros(r)
-    for name, vector, length in (("activity", activity, m), ("prices", prices, n)):
-        if np.shape(vector) != (length,):
-            raise ProblemError(f"warm_start: {name} has shape {np.shape(vector)}, expected ({length},)")
-    if not all(np.isfinite(v).all() for v in (activity, prices, rents, floors)):
-        return None  # an earlier solve without an answer is no start
-    return Start.from_vectors(program, np.asarray(activity, float), np.asarray(prices, float), rents, floors)

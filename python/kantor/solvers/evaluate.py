@@ -110,14 +110,16 @@ class Evaluator:
         target = consumption if program.kind == "utility" else program.targets
         net, size = self.net_output(x)
         value, size = net - factor * target, size + np.abs(factor * target)
-        open_rows = np.flatnonzero(~(value - self.row_guard * size >= 0.0))
-        short = np.zeros(value.shape)
-        entries = int((self.output.row_count[open_rows] + self.input.row_count[open_rows]).sum())
-        for i in open_rows:
-            exact = value[i] - self.row_guard[i] * size[i]
-            if value[i] > -self.row_guard[i] * size[i] and entries <= EXACT_ENTRIES:
-                exact = self._exact_balance(int(i), x, factor, float(target[i]))
-            short[i] = max(0.0, -exact) / size[i] if size[i] > 0.0 else 0.0
+        doubt = self.row_guard * size
+        open_rows = ~(value - doubt >= 0.0)
+        short = np.where(open_rows, np.maximum(0.0, doubt - value), 0.0)
+        close = np.flatnonzero(open_rows & (value > -doubt))
+        # A row that is surely short decides; only without one is it worth adding up those that rounding leaves open.
+        if close.size == np.count_nonzero(open_rows):
+            entries = int((self.output.row_count[close] + self.input.row_count[close]).sum())
+            for i in close if entries <= EXACT_ENTRIES else ():
+                short[i] = max(0.0, -self._exact_balance(int(i), x, factor, float(target[i])))
+        short = np.divide(short, size, out=np.zeros_like(short), where=size > 0.0)
         worst = int(np.argmax(short))
         return float(short[worst]), f"balance of good {worst}"
 

@@ -27,7 +27,8 @@ from .value_units import ValueUnits
 # Programs between these are given to the interior point method without being asked: below, others are as fast; above,
 # the factors of a basis may fill memory.
 FEWEST_NONZEROS, MOST_NONZEROS, MOST_ROWS = 50_000, 3_000_000, 40_000
-_WIDE = 4  # techniques a balance or limit: below, inputs of many products fill the factors
+# Techniques a balance or limit, below which inputs of many products fill the factors; so few rows may be full of them.
+_WIDE, _FEW_ROWS = 4, 2_500
 _MOST_ITERATIONS = 300
 
 
@@ -36,7 +37,8 @@ def worth_trying(program: PlanningProgram) -> bool:
     n, m, r = program.shape
     nonzeros = program.output.nnz + program.input.nnz + program.resource_use.nnz
     sized = FEWEST_NONZEROS <= nonzeros <= MOST_NONZEROS and n + r <= MOST_ROWS
-    return program.kind != "utility" and sized and m >= _WIDE * (n + r)
+    fills_little = m >= _WIDE * (n + r) or n + r <= _FEW_ROWS
+    return program.kind != "utility" and sized and fills_little
 
 
 @dataclass(frozen=True)

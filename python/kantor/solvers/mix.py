@@ -23,6 +23,7 @@ INTERIOR = 1e-12  # how far inside, relative to the throughput of its row, a one
 _REACH_STEPS = 200
 _POLICY_STEPS = 30
 _CORRECTIONS = 5
+SMALL = 1_000  # goods up to which a solve from nothing is quicker and steadier than corrections of a start
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def one_sided_solve(
 
     d is (n,) or, for k systems at once, (n, k). Krylov solves measure residuals in the 2-norm, which says nothing about
     rows in small units. Plain sweeps x <- M x + d after each solve spread the accuracy to every row; the aim is then
-    checked row by row. ``start`` is the solution, if it is known already.
+    checked row by row. ``start`` is near the solution; corrections make up for what it is off.
     """
     M = sp.csr_array(A.T) if transpose else A
     size = _magnitude(M)
@@ -144,19 +145,21 @@ def least_output(
     *,
     can_make: np.ndarray[Any, np.dtype[np.bool_]] | None = None,
     interior: float = INTERIOR,
+    start: FloatArray | None = None,
     backend: Any = "auto",
 ) -> tuple[FloatArray, np.ndarray[Any, Any]] | None:
     """The least q >= 0 with q >= A q + d (a little above it), and the goods that are produced; None if it fails.
 
     d may hold negative entries (supplies from outside), A too (by-products): q = max(0, A q + d) is found by policy
     iteration over the set of produced goods, which rises monotonically when A >= 0. Rows of goods outside ``can_make``
-    are left as they are.
+    are left as they are. ``start`` as in :func:`one_sided_solve`, used where no such set has to be found.
     """
     if can_make is not None and not can_make.all():
         A, d = _rows(A, can_make), np.where(can_make, d, 0.0)
     active = reach(A, d > 0.0)
     masked, demand = A, d
     if (d < 0.0).any() or _magnitude(A) is not A:
+        start = None
         for _ in range(_POLICY_STEPS):
             masked = _rows(A, active)
             demand = np.where(active, d, 0.0)
@@ -168,7 +171,7 @@ def least_output(
             if (wanted == active).all():
                 break
             active = wanted
-    least = one_sided_solve(masked, demand, 1.0, interior=interior, backend=backend)
+    least = one_sided_solve(masked, demand, 1.0, interior=interior, start=start, backend=backend)
     return None if least is None else (np.maximum(least, 0.0), active)
 
 

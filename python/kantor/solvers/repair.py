@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .evaluate import Evaluator
-from .mix import INTERIOR, Mix, build_mix, least_output
+from .mix import INTERIOR, SMALL, Mix, build_mix, least_output
 from .problem import FloatArray
 from .rigour import flush
 
@@ -107,7 +107,11 @@ class Repair:
             net, _ = evaluator.net_output(kept)
             _, throughput = evaluator.net_output(x)
             demand = target - net + evaluator.margins(throughput, INTERIOR)
-            found = least_output(mix.inputs, demand, can_make=mix.makes, backend=self.backend)
+            made: FloatArray = np.bincount(own[allowed], (program.own_output * x)[allowed], target.size).astype(
+                np.float64
+            )
+            near = made if target.size > SMALL else None
+            found = least_output(mix.inputs, demand, can_make=mix.makes, start=near, backend=self.backend)
             if found is None:
                 return None
             new = flush(mix.shares @ found[0]) + kept

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..backends import Backend
 from ..backends.world import now
+from ..errors import ProblemError
 from .bounds import DualPoint, planning_prices
 from .certificate import Certificate, InfeasibilityProof, certify, merge, prove_infeasible
 from .evaluate import Evaluator
@@ -25,6 +26,7 @@ from .lp import solve_lp
 from .options import PdhgOptions, StoppingCriteria
 from .problem import FloatArray, LinearProgram
 from .program import PlanningProgram, to_linear_program, value_scaling
+from .program_solution import ProgramSolution
 from .repair import PlanPoint
 from .solution import Status
 from .value_units import Answer, ValueUnits
@@ -54,12 +56,39 @@ class Start:
     def from_vectors(
         program: PlanningProgram, activity: FloatArray, prices: FloatArray, rents: FloatArray, floor_rents: FloatArray
     ) -> Start:
-        """Deliver what the activity makes."""
-        net = np.maximum(program.output @ activity - program.input @ activity, 0.0)
-        wanted = program.targets > 0.0
-        scale = float(np.min(net[wanted] / program.targets[wanted])) if program.kind == "scale" else math.nan
+        """Deliver what the activity makes; the scale by worth, for on new data some good may not balance at all."""
+        made = program.output @ activity - program.input @ activity
+        net, wanted = np.maximum(made, 0.0), program.targets > 0.0
+        scale = math.nan
+        if program.kind == "scale":
+            least = float(np.min(net[wanted] / program.targets[wanted]))
+            worth = float(prices @ program.targets)
+            scale = max(least, float(prices @ made) / worth) if worth > 0.0 else least
         consumption = np.where(program.consumed, net, 0.0) if program.kind == "utility" else program.targets
         return Start(PlanPoint(activity, scale, consumption), DualPoint(prices, rents, floor_rents))
+
+    @staticmethod
+    def given(program: PlanningProgram, given: ProgramSolution | tuple[Any, Any] | None) -> Start | None:
+        """A warm start as a user gives it, checked; None where there is none, or an earlier solve had no answer."""
+        n, m, r = program.shape
+        if given is None:
+            return None
+        if isinstance(given, ProgramSolution):
+            activity, prices, rents, floors = given.activity, given.prices, given.rents, given.floor_rents
+            if rents.shape != (r,):
+                rents = floors = np.zeros(r)
+        else:
+            try:
+                activity, prices = given
+            except (TypeError, ValueError):
+                raise ProblemError("warm_start: expected a ProgramSolution or a pair (activity, prices)") from None
+            rents = floors = np.zeros(r)
+        for name, vector, length in (("activity", activity, m), ("prices", prices, n)):
+            if np.shape(vector) != (length,):
+                raise ProblemError(f"warm_start: {name} has shape {np.shape(vector)}, expected ({length},)")
+        if not all(np.isfinite(v).all() for v in (activity, prices, rents, floors)):
+            return None  # an earlier solve without an answer is no start
+        return Start.from_vectors(program, np.asarray(activity, float), np.asarray(prices, float), rents, floors)
 
 
 @dataclass(frozen=True)

@@ -160,11 +160,14 @@ class Technology:
         return values * self.value
 
     @staticmethod
-    def of(program: PlanningProgram, backend: Backend, weights: FloatArray | None = None) -> Technology:
+    def of(
+        program: PlanningProgram, backend: Backend, weights: FloatArray | None = None, prices: FloatArray | None = None
+    ) -> Technology:
         """The technology of a program for which :func:`not_leontief` has no objection.
 
         ``weights`` (r,) are rents per limit at which reference prices are found; by default one each, relative to the
-        limits, and the direct costs.
+        limits, and the direct costs. ``prices`` (n,) of an earlier plan are reference prices themselves, if all are
+        positive.
         """
         own, made = program.producer_of, program.own_output
         limited = np.flatnonzero(np.isfinite(program.resource_upper))
@@ -176,7 +179,7 @@ class Technology:
         order = np.argsort(own, kind="stable")
         starts = np.searchsorted(own[order], np.arange(program.shape[0]))
         full = cost if cost.any() else use @ np.ones(limited.size)
-        value = _reference(inputs, full, order, starts)
+        value = prices if prices is not None and (prices > 0.0).all() else _reference(inputs, full, order, starts)
         inputs.data /= np.repeat(value[own], np.diff(inputs.indptr))
         inputs.data *= value[inputs.indices]
         return Technology(
