@@ -44,6 +44,9 @@ METHODS = ("auto", "reduced", "policy", "level", "exchange", "interior", "pdhg",
 _STOPPED = (Status.INTERRUPTED, Status.TIME_LIMIT, Status.ITERATION_LIMIT)
 # From the vertex of other data: techniques that cost at most this much more may be chosen now.
 _NEARLY_CHOSEN = 0.01
+# A plan that reaches less than half of what is possible is no start: where shipments go both ways the techniques that are
+# cheapest at quoted rents may form a circle, whose activities in the thousands the first-order method never forgets.
+_WORTH_STARTING_FROM = 0.5
 _COUPLINGS = {"policy": "nothing", "level": "limits"}
 
 
@@ -240,7 +243,7 @@ class _Run:
         if self.stopping.iteration_limit is not None and choice.steps >= self.stopping.iteration_limit:
             return self._finish(Status.ITERATION_LIMIT, why)
         found = (answer.plan.activity, answer.dual.prices, answer.dual.rents)
-        if math.isfinite(self._gap()) and all(np.isfinite(part).all() for part in found):
+        if self._gap() <= _WORTH_STARTING_FROM and all(np.isfinite(part).all() for part in found):
             self.start = Start(answer.plan, answer.dual)
         return None
 
