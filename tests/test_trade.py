@@ -188,7 +188,7 @@ def test_a_least_share_is_made_at_home():
 @pytest.mark.parametrize("freight", [0.0, 0.03])
 @pytest.mark.parametrize("seed", range(6))
 def test_trade_both_ways_in_the_same_goods_is_certified(seed, freight):
-    """Techniques that are cheapest at quoted rents may ship a good there and back; no such circle may end the search."""
+    """Techniques that are cheapest at quoted rents may ship a good there and back; no such circle ends the search."""
     rng = np.random.default_rng(seed)
     products = ["grain", "ore", "steel", "transport"]
     takes = np.array([[0.1, 0.0, 0.02, 0.05], [0.0, 0.05, 0.5, 0.0], [0.05, 0.1, 0.1, 0.1], [0.02, 0.02, 0.03, 0.0]])

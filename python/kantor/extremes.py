@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import cache
 from typing import Any
 
@@ -14,10 +15,9 @@ _MANY = 1 << 16
 @cache
 def _kernel() -> Any:
     try:
-        from ._core import extremes as kernel
+        return importlib.import_module("kantor._core").extremes
     except ImportError:
         return None
-    return kernel
 
 
 def extremes(values: np.ndarray[Any, Any], empty: tuple[float, float] = (np.inf, -np.inf)) -> tuple[float, float]:

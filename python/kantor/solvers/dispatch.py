@@ -44,8 +44,8 @@ METHODS = ("auto", "reduced", "policy", "level", "exchange", "interior", "pdhg",
 _STOPPED = (Status.INTERRUPTED, Status.TIME_LIMIT, Status.ITERATION_LIMIT)
 # From the vertex of other data: techniques that cost at most this much more may be chosen now.
 _NEARLY_CHOSEN = 0.01
-# A plan that reaches less than half of what is possible is no start: where shipments go both ways the techniques that are
-# cheapest at quoted rents may form a circle, whose activities in the thousands the first-order method never forgets.
+# A plan that reaches less than half of what is possible is no start: where shipments go both ways the techniques that
+# are cheapest at quoted rents may form a circle, whose activities in the thousands are never forgotten from there.
 _WORTH_STARTING_FROM = 0.5
 _COUPLINGS = {"policy": "nothing", "level": "limits"}
 
