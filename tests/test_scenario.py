@@ -240,3 +240,9 @@ def test_columns_of_a_file_are_called_what_they_hold(folder: Path, header: str, 
         return
     with pytest.raises(ProblemError, match=re.escape(message)):
         build(scenario)
+
+
+def test_one_indicator_in_two_spellings_is_refused_and_both_are_named(folder: Path) -> None:
+    text = SMALL + "[indicators.all]\nof = { HOURS = 1.0, hours = 2.0 }\n"
+    with pytest.raises(ProblemError, match=r"\[indicators.all\].*'(HOURS|hours)'.*'(HOURS|hours)'"):
+        parse_scenario(text, folder / "scenario.toml").economy()
