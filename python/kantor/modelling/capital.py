@@ -98,8 +98,8 @@ class Capital:
         _not_negative(needs, assets, eco.techniques, "capital requirements")
         if self.depreciation is None:
             raise ProblemError(
-                f"capital: depreciation of {show_some(assets)} is missing, the share lost each year; give depreciation=0 "
-                "if nothing wears out"
+                f"capital: depreciation of {show_some(assets)} is missing, the share lost each year; give "
+                "depreciation=0 if nothing wears out"
             )
         wear = _series(self.depreciation, assets, "depreciation")
         if ((wear < 0) | (wear > 1)).any():

@@ -14,28 +14,23 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..backends.world import now
 from ..data.base import only_inputs
 from ..data.economy import Economy
 from ..data.labels import show_some
 from ..errors import OptionError, ProblemError
 from ..modelling.horizon import Horizon
 from ..solvers.checkpoint import checkpoints
-from ..solvers.dispatch import solve_program
 from ..solvers.productive import check_productive
 from ..solvers.program import PlanningProgram
 from ..solvers.solution import Status
-from ..solvers.vertex import at_vertex
-from .by_region import divide_plan
 from .combined import Held, Lexicographic
-from .given import capacities_of, leaves_a_rest, start_of, uses_less_than_it_makes
+from .given import capacities_of, leaves_a_rest, uses_less_than_it_makes
 from .in_order import Place, solve_in_order
-from .labelled import label_solution
 from .limits import Bound, Limit, ResolvedLimit, is_relative, resolve_limits
 from .objectives import CompiledObjective, MaxScale, Objective
 from .result import PlanResult
-from .vertex import label_vertex
-from .wording import about_negative_targets, entry_in_labels, in_labels
+from .solving import solve_once
+from .wording import about_negative_targets, entry_in_labels
 from .written_out import write_out
 
 if TYPE_CHECKING:
@@ -107,7 +102,7 @@ class Plan:
         if self.in_order is not None:
             self.objective = self.in_order.objectives[0]
         changed, technology = (economy if self.economy is not economy else None), self.economy.technology
-        single = self.economy
+        single = self.single = self.economy
         self.written = write_out(single, wanted, self.objective, limits, horizon, held)
         self.economy, self.objective, limits = self.written.economy, self.written.plain, self.written.limits
         self.targets = self.written.targets.rename("target")
@@ -147,6 +142,11 @@ class Plan:
                 "makes it "
                 "(without inputs and with a capacity, for what comes from outside), or take it out of the targets"
             )
+
+    @property
+    def bounds(self) -> list[ResolvedLimit]:
+        """The limits in numbers, without the base plan's use, which takes long to find where nothing asks for it."""
+        return self._bounds
 
     @cached_property
     def limits(self) -> list[ResolvedLimit]:
@@ -279,41 +279,9 @@ class Plan:
         if self.in_order is not None:
             return solve_in_order(self, self.in_order, tolerance, method, backend, time_limit_s, iteration_limit,
                                   on_progress, vertex)  # fmt: skip
-        started = now()
-        time_limit_s = None if time_limit_s == float("inf") else time_limit_s
-        program = self.compile()
-        divide_plan(self.economy, program)
-        compiled = now()
-        options: dict[str, Any] = {
-            "tolerance": tolerance,
-            "method": method,
-            "backend": backend,
-            "time_limit_s": time_limit_s,
-            "iteration_limit": iteration_limit,
-        }
-        if vertex and self.compiled.kind == "utility":
-            raise OptionError("vertex: a utility has no vertex, its optimum lies where prices equal marginal utilities")
-        start = None if warm_start is None else start_of(self, warm_start)
-        solution = solve_program(program, warm_start=start, on_progress=on_progress, **options)
-        corner = None
-        if vertex:
-            left = None if time_limit_s is None else time_limit_s - (now() - started)
-            try:
-                solution, corner = at_vertex(program, solution, backend, left)
-            except KeyboardInterrupt:  # the plan itself is there
-                solution.info.notes.append("vertex: interrupted before one was found")
-            solution.info.seconds["vertex"] = now() - compiled - solution.info.seconds["total"]
-        solution.info.why = in_labels(solution.info.why, self)
-        solution.info.notes = [in_labels(note, self) for note in solution.info.notes]
-        result = label_solution(self, solution, options | {"vertex": vertex})
-        result.vertex = None if corner is None else label_vertex(self, corner)
-        finished = now()
-        result.info.seconds = {
-            "total": finished - started,
-            "compile": compiled - started,
-            "solve": dict(result.info.seconds),
-        }
-        return result
+        return solve_once(
+            self, tolerance, method, backend, time_limit_s, iteration_limit, warm_start, on_progress, vertex
+        )
 
     def write_mps(self, path: str | Path) -> ModelNames:
         """Write the exact model as an MPS file (``.mps``, ``.mps.gz``), with the plan's labels as names.

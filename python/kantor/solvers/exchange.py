@@ -96,8 +96,8 @@ class Exchange:
     def _doubts(self) -> str:
         """The goods in doubt, in words for a reader who never saw this module."""
         return (
-            f"{int(self.doubt.sum())} goods were settled by a small linear program (techniques that cost the same, or a "
-            "bound that holds the one that sets the price)"
+            f"{int(self.doubt.sum())} goods were settled by a small linear program (techniques that cost the same, or "
+            "a bound that holds the one that sets the price)"
         )
 
     # ---- the loop --------------------------------------------------------------------------------------------------
