@@ -441,6 +441,19 @@ PYBIND11_MODULE(_core, m) {
   m.def("dot", &py_dot, py::arg("pairs"));
   m.def("largest_magnitude", &py_largest, py::arg("arrays"));
   m.def(
+      "extremes",
+      [](const py::array& x) {
+        const Offset n = x.size();
+        const double* from = input(x, "x", n);
+        double least = 0.0, most = 0.0;
+        {
+          py::gil_scoped_release release;
+          extremes(from, n, &least, &most);
+        }
+        return py::make_tuple(least, most);
+      },
+      py::arg("x"), "Least and most of x; NaN if any is.");
+  m.def(
       "primal_step",
       [](const py::object& state, bool last) {
         const PdhgArrays s = arrays_of(state);

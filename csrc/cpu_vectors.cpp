@@ -1,5 +1,6 @@
 // Elementwise kernels and reductions: cut into chunks, handed to the loops of the instruction set in use.
 #include <algorithm>
+#include <cmath>
 
 #include "cpu_isa.hpp"
 #include "kernels.hpp"
@@ -150,6 +151,41 @@ void largest_magnitude(const std::vector<Operands>& arrays, Offset k, double* ou
     return top;
   };
   reduce_batch(arrays, k, out, piece, gather);
+}
+
+void extremes(const double* x, Offset n, double* least, double* most) {
+  constexpr int kLanes = 16;
+  const Offset chunks = (n + kGrain - 1) / kGrain;
+  std::vector<double> low(static_cast<size_t>(chunks)), high(static_cast<size_t>(chunks));
+  parallel_chunks(n, kGrain, 1, [&](Offset begin, Offset end) {
+    double small[kLanes], large[kLanes], odd[kLanes] = {};
+    std::fill(small, small + kLanes, HUGE_VAL);
+    std::fill(large, large + kLanes, -HUGE_VAL);
+    auto take = [&](int l, double value) {
+      small[l] = value < small[l] ? value : small[l];
+      large[l] = value > large[l] ? value : large[l];
+      odd[l] = value == value ? odd[l] : value;
+    };
+    Offset i = begin;
+    for (; i + kLanes <= end; i += kLanes)
+      for (int l = 0; l < kLanes; ++l) take(l, x[i + l]);
+    for (int l = 0; i + l < end; ++l) take(l, x[i + l]);
+    double a = small[0], b = large[0], bad = odd[0];
+    for (int l = 1; l < kLanes; ++l) {
+      a = std::min(a, small[l]);
+      b = std::max(b, large[l]);
+      bad += odd[l];
+    }
+    low[static_cast<size_t>(begin / kGrain)] = bad == bad ? a : bad;
+    high[static_cast<size_t>(begin / kGrain)] = bad == bad ? b : bad;
+  });
+  *least = HUGE_VAL;
+  *most = -HUGE_VAL;
+  for (Offset c = 0; c < chunks; ++c) {
+    const double a = low[static_cast<size_t>(c)], b = high[static_cast<size_t>(c)];
+    *least = a < *least || a != a ? a : *least;  // a NaN stays: nothing is less than it
+    *most = b > *most || b != b ? b : *most;
+  }
 }
 
 }  // namespace kantor

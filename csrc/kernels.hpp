@@ -99,6 +99,9 @@ void dot(const std::vector<Operands>& pairs, Offset k, double* out);
 // out (count, k): columnwise largest |x|, 0 for an empty array, NaN if any entry is NaN. y is not used.
 void largest_magnitude(const std::vector<Operands>& arrays, Offset k, double* out);
 
+// least and most of x (n): +inf and -inf for an empty array, NaN if any entry is NaN.
+void extremes(const double* x, Offset n, double* least, double* most);
+
 // The vectors of reflected Halpern PDHG, as kantor.backends.protocol.PdhgState names them.
 struct PdhgArrays {
   Offset columns = 0;

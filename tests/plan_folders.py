@@ -186,7 +186,7 @@ def reseal(folder: Path, record: dict[str, Any] | None = None) -> None:
     record["tables"] = {
         str(p.relative_to(folder)): sha256_of(p)
         for p in sorted(folder.rglob("*"))
-        if p.is_file() and p.name != "plan.json"
+        if p.is_file() and p != folder / "plan.json"
     }
     record["digest"] = digest(record)
     (folder / "plan.json").write_text(json.dumps(record))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import kantor as kt
+from conftest import shared_folder
 from kantor import Economy, MaxScale, MinimiseUse, Plan, Status, verify_plan
 from kantor.planning.result import PlanResult
 
@@ -281,8 +283,19 @@ def test_labour_values_eu_2006(case: Case) -> None:
     assert bounds.upper >= expected["spectral_radius"] * (1 - 1e-9)
     # Least labour for the net output is the labour that was there (identity of the file).
     result = Plan(eco, np.array(expected["net_output"]), MinimiseUse("labour")).solve(TIGHT)
-    assert result.objective == pytest.approx(sum(inputs["labour"]), rel=1e-8)
-    np.testing.assert_allclose(result.prices, expected["labour_values"], rtol=1e-7)
+    assert result.objective == pytest.approx(sum(inputs["labour"]), rel=1e-9)
+    check(data, "labour_values", result.prices, expected["labour_values"])
+
+
+def test_every_published_case_is_planned() -> None:
+    """Each file is read by a test that plans it with labels, or, where it asks for no plan, analyses it."""
+    files = {path.stem for path in shared_folder("cases").glob("*.json")}
+    here = Path(__file__).parent
+    tested = " ".join(
+        (here / f"test_{name}.py").read_text() for name in ("cases_plans", "horizon", "trade", "analysis")
+    )
+    assert files
+    assert {name for name in files if f'"{name}"' not in tested} == set()
 
 
 # ---- real tables ---------------------------------------------------------------------------------------------

@@ -118,6 +118,18 @@ def test_wrong_arguments(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_checkpoint_inside_the_plan_folder_is_refused_before_any_work(
+    scenario: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the plan was built")
+
+    monkeypatch.setattr("kantor.planning.scenario.build", never)
+    plan = tmp_path / "plan"
+    refused(["plan", scenario(), "-o", plan, "--checkpoint", plan / "state"], "--checkpoint", "name another folder")
+    assert not plan.exists()
+
+
 def test_unknown_command_suggests_the_nearest() -> None:
     result = kantor("plna")
     assert result.exit_code == 2

@@ -147,3 +147,34 @@ def test_frontier_is_monotone_and_certified() -> None:
 def test_what_cannot_be_combined_is_named(make: object, match: str) -> None:
     with pytest.raises(OptionError, match=match):
         make()  # type: ignore[operator]
+
+
+def test_a_frontier_of_three_objectives_is_the_exact_one_and_starts_from_the_point_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Scale, hours and carbon: every point against its linear programme; every start is the best point before it."""
+    limits = {"HOURS": 400.0, "CO2": 90.0}
+    starts: list[object] = []
+    solve = Plan.solve
+
+    def watched(self: Plan, *given: object, **named: object) -> PlanResult:
+        if self.asked["held"] and "frontier" in self.name:
+            starts.append(named.get("warm_start"))
+        return solve(self, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Plan, "solve", watched)
+    plan = Plan(ways(), Y, limits=limits)
+    table = kt.frontier(plan, [MaxScale(), MinimiseUse("HOURS"), MinimiseUse("CO2")], points=4)
+    assert len(table) == 16
+    assert (table["status"] == "optimal").all()
+    rows = np.vstack([np.column_stack([-NET, Y]), np.append(USE[0], 0.0), np.append(USE[1], 0.0)])
+    for _, point in table.iterrows():
+        hours, carbon = (min(point[k] + 1e-6 * abs(point[k]), most) for k, most in
+                         (("2 minimise-use", 400.0), ("3 minimise-use", 90.0)))  # fmt: skip
+        exact = -linprog(np.append(np.zeros(6), -1.0), rows, [0, 0, 0, hours, carbon]).fun
+        assert point["lower_bound"] <= exact * (1 + 1e-9) + 1e-12
+        assert point["upper_bound"] >= exact * (1 - 1e-9) - 1e-12
+    assert table["1 max-scale"].max() > table["1 max-scale"].min() + 0.1
+    assert starts[0] is None
+    plans = list(table["plan"])
+    assert all(start is before for start, before in zip(starts[1:], plans[:-1], strict=True))

@@ -205,7 +205,7 @@ def test_in_a_frontier():
 
 
 def test_the_vertex_of_a_plan_is_not_worth_the_plan():
-    with mock.patch("kantor.planning.plan.at_vertex", side_effect=KeyboardInterrupt):
+    with mock.patch("kantor.planning.solving.at_vertex", side_effect=KeyboardInterrupt):
         result = plan_folders.PLANS["use"]().solve(vertex=True)
     assert result.status is Status.OPTIMAL
     assert result.vertex is None

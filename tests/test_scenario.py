@@ -158,7 +158,7 @@ def test_expansion_refuses_what_it_would_split(folder: Path) -> None:
         (SMALL + "[solve]\ntolerance = 0\n", r"\[solve\]: tolerance = 0"),
         (SMALL + "[solve]\ntolerance = '1e-6'\n", r"\[solve\]: tolerance = '1e-6'"),
         (SMALL + "[objective]\nkind = 'harmoni'\n", "'harmoni' is unknown; did you mean 'harmony'"),
-        (SMALL + "[objective]\nkind = 'lexicographic'\n", "not supported in this version"),
+        (SMALL + "[objective]\nkind = 'lexicographic'\n", r"needs objectives, one table \[\[objective.objectives\]\]"),
         (SMALL + "[objective]\nkind = 'power'\n", "needs sigma"),
         (SMALL + "[objective]\nkind = 'minimise-use'\n", "needs indicator"),
         (SMALL + "[objective]\nkind = 'harmony'\nsigma = 2\n", "sigma does not apply"),
@@ -240,3 +240,9 @@ def test_columns_of_a_file_are_called_what_they_hold(folder: Path, header: str, 
         return
     with pytest.raises(ProblemError, match=re.escape(message)):
         build(scenario)
+
+
+def test_one_indicator_in_two_spellings_is_refused_and_both_are_named(folder: Path) -> None:
+    text = SMALL + "[indicators.all]\nof = { HOURS = 1.0, hours = 2.0 }\n"
+    with pytest.raises(ProblemError, match=r"\[indicators.all\].*'(HOURS|hours)'.*'(HOURS|hours)'"):
+        parse_scenario(text, folder / "scenario.toml").economy()

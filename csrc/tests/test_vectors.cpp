@@ -140,6 +140,30 @@ void test_column_reductions() {
   }
 }
 
+void test_extremes() {
+  for (const Offset n : {0, 1, 5, 31, 8192, 8193, 300001}) {
+    Vector x = random_vector(n, 3);
+    double low = HUGE_VAL, high = -HUGE_VAL;
+    for (const double value : x) {
+      low = std::fmin(low, value);
+      high = std::fmax(high, value);
+    }
+    for_each_way([&](const std::string& way) {
+      double least = 0.0, most = 0.0;
+      extremes(x.data(), n, &least, &most);
+      CHECK(least == low && most == high, std::to_string(n) + " elements, " + way);
+    });
+    for (const Offset at : {n / 2, n - 1}) {
+      if (at < 0 || at >= n) continue;
+      Vector bad = x;
+      bad[static_cast<size_t>(at)] = kNaN;
+      double least = 0.0, most = 0.0;
+      extremes(bad.data(), n, &least, &most);
+      CHECK(least != least && most != most, "NaN at " + std::to_string(at));
+    }
+  }
+}
+
 void test_nan_norm() {
   for (const Offset at : {0, 5, 32, 8191, 8192, 20000}) {
     Vector x = random_vector(20001, 1);
@@ -187,6 +211,7 @@ int main() {
   test_reductions();
   test_order();
   test_column_reductions();
+  test_extremes();
   test_nan_norm();
   test_threads();
   return report("vectors");

@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError, suggest
+from .cells import Cells, in_blocks
 from .economy_checks import check_frames, check_series, check_technologies
 from .labels import aligned, as_index, resolve, resolve_keys, show
 from .matrix import as_csr, is_identity
@@ -31,7 +32,7 @@ class Economy:
     techniques : Index (m,); equal to ``products`` for a square table
     output_coefficients : sparse (n, m), B >= 0: units of product i made per unit of activity of technique j
     input_coefficients : sparse (n, m), A: units of product i used per unit of activity; real tables hold a few
-        negative entries (by-products, scrap)
+        negative entries (by-products, scrap); over several years kept in blocks until it is read
     intensities : DataFrame indicators x techniques, S: use of labour, emissions, ... per unit of activity; kept
         sparse (``intensity_matrix``, ``indicators``), written out when it is read, and may be given as a SparseTable
     final_demand : DataFrame products x categories, Y; the categories may be a MultiIndex (region, category)
@@ -109,7 +110,9 @@ class Economy:
                 f"{show(products[at.row[i]])!r}; expected no negative output (enter it as an input)"
             )
         put("output_coefficients", output)
-        put("input_coefficients", as_csr(self.input_coefficients, products, techniques, "input coefficients"))
+        inputs = _INPUTS.kept(self)
+        if not (in_blocks(inputs) and inputs.shape == (len(products), len(techniques))):
+            put("input_coefficients", as_csr(self.input_coefficients, products, techniques, "input coefficients"))
         check_technologies(self, put)
         check_frames(self, put)
         check_series(self, put)
@@ -249,6 +252,7 @@ class Economy:
     def replace(self, **changes: Any) -> Economy:
         """A copy with some fields changed, checked again."""
         changes.setdefault("intensities", Intensities.kept(self))  # as they are kept, not written out
+        changes.setdefault("input_coefficients", _INPUTS.kept(self))
         return dataclasses.replace(self, **changes)
 
     def with_technology(self, name: str) -> Economy:
@@ -334,7 +338,7 @@ class Economy:
             size += f", {self.n_techniques:,} techniques"
         year = f" {self.year}" if self.year is not None else ""
         return (
-            f"<Economy {self.name!r}{year}: {size}, {self.input_coefficients.nnz:,} inputs, "
+            f"<Economy {self.name!r}{year}: {size}, {_INPUTS.kept(self).nnz:,} inputs, "
             f"{len(self.indicators)} indicators, {self.final_demand.shape[1]} demand categories>"
         )
 
@@ -346,4 +350,6 @@ class Economy:
 
 
 # Set here, so that the dataclass sees a field without a default.
+_INPUTS = Cells("input_coefficients")
 Economy.intensities = Intensities()
+Economy.input_coefficients = _INPUTS

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ProblemError, suggest
+from ..extremes import extremes
 
 T = TypeVar("T")
 
@@ -150,7 +151,8 @@ def require_finite(vector: np.ndarray, index: pd.Index, what: str) -> None:
 
 def within_reach(values: np.ndarray) -> bool:
     """Whether all numbers are finite and at most LARGEST in size, without a temporary array."""
-    return not values.size or bool(values.min() >= -LARGEST and values.max() <= LARGEST)
+    least, most = extremes(values, empty=(0.0, 0.0))
+    return bool(least >= -LARGEST and most <= LARGEST)
 
 
 def out_of_reach(values: np.ndarray) -> np.ndarray:

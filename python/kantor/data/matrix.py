@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import ProblemError
+from ..extremes import extremes
 from .labels import LARGEST, as_index, numbers, out_of_reach, positions, require_finite, show, unusable, within_reach
 
 
@@ -33,8 +34,8 @@ def as_csr(table: Any, rows: pd.Index, columns: pd.Index, what: str) -> sp.csr_a
     if not matrix.has_canonical_format:
         matrix = matrix.copy()  # the caller's arrays stay as they are
         matrix.sum_duplicates()
-    least = matrix.data.min() if matrix.nnz else 1.0
-    if not 0.0 < least <= matrix.data.max(initial=0.0) <= LARGEST:  # the usual case, seen in two passes
+    least, most = extremes(matrix.data, empty=(1.0, 1.0))
+    if not 0.0 < least <= most <= LARGEST:  # else the usual case, seen in one pass
         require_finite_entries(matrix, rows, columns, what)
     if not least > 0.0 and np.count_nonzero(matrix.data) < matrix.nnz:
         matrix = matrix.copy()

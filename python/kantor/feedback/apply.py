@@ -29,7 +29,8 @@ from ..data.economy import Economy
 from ..data.labels import show
 from ..data.sparse_table import SparseTable
 from ..errors import ProblemError, suggest
-from ..planning.limits import Limit
+from ..planning.combined import SOFTENED
+from ..planning.limits import Limit, with_own_limits
 from ..planning.plan import Plan
 from ..solvers.problem import FloatArray
 from .change import Change, find, numbers
@@ -70,6 +71,8 @@ class Question:
 
 def question_of(plan: Plan) -> Question:
     """The question a plan asked, its limits as amounts and its capacities in the economy."""
+    if plan.place is not None:
+        plan = plan.place.whole
     asked = plan.asked
     if asked["held"]:
         raise ProblemError("replan: a plan that holds other objectives cannot be changed; replan its Lexicographic")
@@ -96,23 +99,18 @@ def question_of(plan: Plan) -> Question:
 def _amounts(plan: Plan, stated: Any, horizon: Any) -> dict[str, Any]:
     """The limits as the plan resolved them."""
     resolved = {limit.name: limit for limit in plan.limits}
-    if horizon is None:
-        soft = {name: given.soft for name, given in (stated or {}).items() if isinstance(given, Limit)}
-        wanted = {
-            name: limit for name, limit in resolved.items() if limit.indicator in plan.asked["economy"].indicators
-        }
-        return {
-            name: _limit(limit.indicator, limit.upper, limit.lower, soft.get(name)) for name, limit in wanted.items()
-        }
-    years, out = horizon.named(plan.asked["economy"]), {}
-    for name, given in (stated or {}).items():
+    single, out = plan.asked["economy"], {}
+    years = () if horizon is None else horizon.named(single)
+    for name, given in with_own_limits(single, stated).items():
         limit = given if isinstance(given, Limit) else Limit(at_most=given)
-        indicator = plan.asked["economy"].indicator_name(limit.indicator or name)
-        if limit.over == "total":
-            found = resolved[name]
-            out[name] = dataclasses.replace(_limit(indicator, found.upper, found.lower, limit.soft), over="total")
+        indicator = single.indicator_name(limit.indicator or name)
+        mark = "" if limit.soft is None else SOFTENED
+        if horizon is None or limit.over == "total":
+            found = resolved[name + mark]
+            once = _limit(indicator, found.upper, found.lower, limit.soft)
+            out[name] = dataclasses.replace(once, over=limit.over)
             continue
-        each = {year: resolved[f"{name} {year}"] for year in years if f"{name} {year}" in resolved}
+        each = {year: resolved[f"{name} {year}{mark}"] for year in years if f"{name} {year}{mark}" in resolved}
         sides: dict[str, Any] = {
             side: {year: value for year, value in values.items() if np.isfinite(value)} or None
             for side, values in (

@@ -12,11 +12,13 @@ import pandas as pd
 from ..errors import ProblemError
 from ..planning import objectives
 from ..planning.folder import load_plan
+from ..planning.in_order import stage_of
 from ..planning.limits import Limit
+from ..planning.order import folders_before, place_in_order
 from ..planning.plan import Plan
 from ..planning.record import read_record
 from ..planning.result import PlanResult
-from ..planning.scenario import build
+from ..planning.scenario import Scenario, build
 from ..planning.verify import raw_input
 
 
@@ -28,10 +30,18 @@ def open_plan(folder: str | Path) -> PlanResult:
     place = Path(folder)
     result, record = load_plan(place), read_record(place)
     economy, scenario = raw_input(place, record)
-    plan = build(scenario) if scenario is not None else _stored_plan(economy, result, record)
+    plan = _stored_plan(economy, result, record) if scenario is None else _planned(place, record, scenario)
     if not plan.economy.techniques.equals(result.activity.index):
         raise ProblemError(f"{place}: its tables do not have the techniques of its economy; run kantor verify on it")
-    return dataclasses.replace(result, plan=plan)
+    stages = [open_plan(before) for before in folders_before(place, record)]
+    return dataclasses.replace(result, plan=plan, stages=stages)
+
+
+def _planned(folder: Path, record: dict[str, Any], scenario: Scenario) -> Plan:
+    """The plan of a scenario; of an order of priority the one whose place the folder has."""
+    whole = build(scenario)
+    number, held = place_in_order(folder, record, scenario)
+    return whole if whole.in_order is None else stage_of(whole, number, held)
 
 
 def _stored_plan(economy: Any, result: PlanResult, record: dict[str, Any]) -> Plan:

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..data.economy import Economy
-from ..data.labels import aligned, as_index, show
+from ..data.labels import aligned, as_index, show, show_some
 from ..data.matrix import as_csr
 from ..errors import OptionError, ProblemError
 from ..solvers.problem import FloatArray
@@ -30,7 +30,7 @@ class Capital:
     composition : DataFrame products x assets: products built into one unit of an asset. A mapping lead -> DataFrame
         says how many years ahead of its first year of use each part is needed; a single table is needed ``gestation``
         years ahead.
-    depreciation : share of an asset lost each year, in [0, 1]: number or Series by asset.
+    depreciation : share of an asset lost each year, in [0, 1]: number or Series by asset; 0 where nothing wears out.
     initial : Series by asset: what stands in the first year; "base": what the base activity of the economy needs.
     gestation : years between the start of an investment and its first year of use, >= 1.
     terminal : what must stand in the year after the last one, so that the last year does not eat the capital:
@@ -47,7 +47,7 @@ class Capital:
 
     requirements: pd.DataFrame
     composition: pd.DataFrame | Mapping[int, pd.DataFrame]
-    depreciation: float | pd.Series = 0.0
+    depreciation: float | pd.Series | None = None
     initial: pd.Series | str = "base"
     gestation: int = 1
     terminal: str | pd.Series = "keep"
@@ -55,7 +55,9 @@ class Capital:
     intensities: pd.DataFrame | Mapping[int, pd.DataFrame] | None = None
 
     @classmethod
-    def by_industry(cls, stocks: pd.DataFrame, depreciation: float | pd.DataFrame = 0.0, **options: Any) -> Capital:
+    def by_industry(
+        cls, stocks: pd.DataFrame, depreciation: float | pd.DataFrame | None = None, **options: Any
+    ) -> Capital:
         """Capital tied to the technique that uses it: one asset for every pair (product, technique) with an entry.
 
         ``stocks``: products x techniques, units of the product that must stand per unit of activity.
@@ -94,6 +96,11 @@ class Capital:
             raise OptionError(f"gestation: got {self.gestation!r}, expected a whole number of years >= 1")
         needs = as_csr(self.requirements, assets, eco.techniques, "capital requirements")
         _not_negative(needs, assets, eco.techniques, "capital requirements")
+        if self.depreciation is None:
+            raise ProblemError(
+                f"capital: depreciation of {show_some(assets)} is missing, the share lost each year; give "
+                "depreciation=0 if nothing wears out"
+            )
         wear = _series(self.depreciation, assets, "depreciation")
         if ((wear < 0) | (wear > 1)).any():
             a = int(np.flatnonzero((wear < 0) | (wear > 1))[0])

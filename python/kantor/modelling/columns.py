@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..solvers.problem import FloatArray
+from .blocks import Blocks
 from .stacking import Block, stacked_labels, stacked_matrix
 
 # (first row, matrix): the matrix stands in the rows from there on.
@@ -65,7 +66,11 @@ class Columns:
 
     def input(self) -> sp.csr_array:
         """(goods, techniques): what it uses up."""
-        return stacked_matrix(self.inputs, (self.n_goods, self.count))
+        return self.input_blocks().matrix
+
+    def input_blocks(self) -> Blocks:
+        """The same in blocks, written out when its cells are asked for."""
+        return Blocks(self.inputs, (self.n_goods, self.count))
 
     def use(self) -> sp.csr_array:
         """(indicators, techniques)."""

@@ -251,7 +251,7 @@ class _Timeline:
             products=products,
             techniques=techniques,
             output_coefficients=columns.output(),
-            input_coefficients=columns.input(),
+            input_coefficients=columns.input_blocks(),
             intensities=SparseTable(pd.Index(indicators, dtype=object), techniques, use),
             final_demand=self._demand(products),
             activity=pd.Series(columns.activity(), techniques),

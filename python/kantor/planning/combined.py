@@ -26,6 +26,8 @@ from .objectives import CompiledObjective, Maximise, MaxScale, MinimiseUse, Obje
 from .weights import product_weights
 
 PENALTIES = "penalties"
+# What the name of a soft limit ends with where it holds: on what is not paid for.
+SOFTENED = ", soft"
 FULFILMENT = "fulfilment"
 
 
@@ -67,8 +69,7 @@ class WeightedSum(_Made):
         weights = [1.0] * len(self.objectives) if self.weights is None else list(self.weights)
         out: list[tuple[float, Objective]] = []
         for weight, objective in zip(weights, self.objectives, strict=True):
-            inner = objective.parts() if isinstance(objective, WeightedSum) else [(1.0, objective)]
-            out += [(weight * w, part) for w, part in inner]
+            out += [(weight * w, part) for w, part in _parts(objective)]
         return out
 
 
@@ -108,6 +109,10 @@ class LeastChange(_Made):
     sense = "min"
 
 
+def _parts(objective: Objective) -> list[tuple[float, Objective]]:
+    return objective.parts() if isinstance(objective, WeightedSum) else [(1.0, objective)]
+
+
 def _all_objectives(name: str, objectives: Sequence[Objective]) -> None:
     if isinstance(objectives, Objective) or not len(objectives):
         raise OptionError(f"{name}: expected a list of objectives")
@@ -118,21 +123,43 @@ def _all_objectives(name: str, objectives: Sequence[Objective]) -> None:
 
 @dataclass(frozen=True)
 class Held:
-    """An earlier objective that must reach at least (or at most) ``value``; a utility delivers ``consumption``."""
+    """An earlier objective that must reach at least (or at most) ``value``; a utility delivers ``consumption``.
+
+    ``penalties``: the value is net of what soft limits cost; the objective that decides next does not pay them again.
+    """
 
     objective: Objective
     value: float
     consumption: pd.Series | None = None
+    penalties: bool = False
 
 
 @dataclass(frozen=True)
 class Restated:
-    """The plan in plain terms. ``plain``: an objective that compiles."""
+    """The plan in plain terms.
+
+    plain : an objective that compiles; whole : the one it was made from, on the labels before restating.
+    drawn : product -> row of the good from which a utility consumes it, None: from the product itself
+    products : the labels before anything was added; soft : whether some limit was soft
+    """
 
     economy: Economy
     targets: pd.Series
     plain: Objective
     limits: dict[str, Bound | Limit]
+    whole: Objective
+    products: pd.Index
+    drawn: Mapping[int, int] | None = None
+    soft: bool = False
+
+    def delivered(self, consumption: pd.Series) -> pd.Series:
+        """What a utility's plan delivers of each product, from the consumption of this larger economy's goods."""
+        amounts = consumption.to_numpy(np.float64)
+        if self.drawn is None:
+            return pd.Series(amounts[: len(self.products)], self.products)
+        out = np.zeros(len(self.products))
+        out[list(self.drawn)] = amounts[list(self.drawn.values())]
+        return pd.Series(out, self.products)
 
 
 def is_plain(objective: Objective, limits: Mapping[str, Bound | Limit], held: Sequence[Held]) -> bool:
@@ -151,6 +178,18 @@ def restate_plan(
 ) -> Restated:
     """The plan with sums, steadiness, soft limits and earlier objectives as goods, techniques and limits."""
     return _Restating(economy, targets, dict(limits), held, years).of(objective)
+
+
+def hold(written: Restated, consumption: pd.Series, reached: float, slack: float, first: bool) -> Held:
+    """What later plans are held to of one that reached ``reached`` and consumes ``consumption``.
+
+    ``first``: it is the first of its order, whose objective pays for what soft limits give way.
+    """
+    if isinstance(written.whole, Utility):
+        return Held(written.whole, 1.0 - slack, written.delivered(consumption))
+    sense = 1.0 if written.plain.sense == "max" else -1.0
+    reached = reached if abs(reached) >= 1e-100 else 0.0  # nothing, proved by guards of the last bit
+    return Held(written.whole, reached - sense * slack * abs(reached), penalties=first and written.soft)
 
 
 class _Restating:
@@ -173,7 +212,7 @@ class _Restating:
         self.changes: dict[tuple[str, ...], str] = {}
 
     def of(self, objective: Objective) -> Restated:
-        parts = objective.parts() if isinstance(objective, WeightedSum) else [(1.0, objective)]
+        parts = _parts(objective)
         utilities = [part for _, part in parts if isinstance(part, Utility)]
         if utilities and len(parts) > 1:
             raise OptionError(
@@ -181,17 +220,20 @@ class _Restating:
                 "use MaxScale"
             )
         soft = self._soften()
+        # In an order of priority the first objective pays for what soft limits give way.
+        paid = soft and not any(hold.penalties for hold in self.held)
         if utilities and soft:
             raise OptionError(f"limits: soft limits cannot be priced in units of {utilities[0].name!r}; use MaxScale")
-        rows = self._deliveries([part for _, part in parts] + [h.objective for h in self.held])
+        held = [part for hold in self.held for _, part in _parts(hold.objective)]
+        rows = self._deliveries([part for _, part in parts] + held)
         scales = [(weight, part) for weight, part in parts if isinstance(part, MaxScale)]
         for weight, part in parts:
             if not isinstance(part, MaxScale | Utility):
                 self._count(weight, part)
         for place, hold in enumerate(self.held, 1):
-            self._hold(place, hold, rows.get(id(hold.objective), {}))
+            self._hold(place, hold, rows)
         goal: int | None = None
-        if scales and not self.linear and not soft:
+        if scales and not self.linear and not paid:
             goal = self.new.good("common scale")
         for place, (weight, part) in enumerate(scales, 1):
             name = self.new.indicator(FULFILMENT if place == 1 else f"{FULFILMENT} {place}", "times the targets")
@@ -200,9 +242,11 @@ class _Restating:
                                output=makes, input=self._basket(part, rows[id(part)]), use={name: 1.0})  # fmt: skip
             if goal is None:
                 self.linear[name] = weight
-        if soft:
+        if paid:
             self.linear[PENALTIES] = -1.0
-        return self._plain(parts, utilities, goal, rows)
+        made = self._plain(parts, utilities, goal, rows)
+        drawn = rows[id(utilities[0])] if utilities else None
+        return dataclasses.replace(made, whole=objective, drawn=drawn, soft=soft)
 
     def _plain(
         self, parts: list[tuple[float, Objective]], utilities: list[Any], goal: int | None, rows: dict[int, Any]
@@ -229,7 +273,8 @@ class _Restating:
                 if least
                 else Maximise(dict(self.linear))
             )
-        return Restated(larger, pd.Series(aim, larger.products, name="target"), plain, self.limits)
+        targets = pd.Series(aim, larger.products, name="target")
+        return Restated(larger, targets, plain, self.limits, plain, self.eco.products)
 
     # ---- what is delivered -------------------------------------------------------------------------------------------
     def _deliveries(self, members: list[Objective]) -> dict[int, dict[int, int]]:
@@ -296,32 +341,33 @@ class _Restating:
         return total
 
     # ---- earlier objectives and soft limits --------------------------------------------------------------------------
-    def _hold(self, place: int, hold: Held, rows: dict[int, int]) -> None:
+    def _hold(self, place: int, hold: Held, rows: dict[int, dict[int, int]]) -> None:
         part, name = hold.objective, f"objective {place}"
-        if isinstance(part, MaxScale):
-            row = self.new.indicator(name, "times the targets")
-            self.new.technique(f"deliver for {name}", input=self._basket(part, rows), use={row: 1.0})
-            self.limits[name] = Limit(at_least=hold.value)
-            return
         if isinstance(part, Utility):
             assert hold.consumption is not None
             row = self.new.indicator(name, "1")
             amounts = hold.consumption.reindex(self.eco.products).to_numpy(np.float64)
-            basket = {own: float(amounts[i]) for i, own in rows.items() if amounts[i] > 0}
+            basket = {own: float(amounts[i]) for i, own in rows[id(part)].items() if amounts[i] > 0}
             self.new.technique(f"deliver for {name}", input=basket, use={row: 1.0})
             self.limits[name] = Limit(at_least=hold.value)
             return
-        inner = part.parts() if isinstance(part, WeightedSum) else [(1.0, part)]
+        inner = _parts(part)
         sense = 1.0 if any(p.sense == "max" for _, p in inner) else -1.0
+        scales = [(weight, p) for weight, p in inner if isinstance(p, MaxScale)]
         both: dict[str, float] = {}
         for weight, p in inner:
-            for key, factor in self.factors(p).items():
+            for key, factor in {} if isinstance(p, MaxScale) else self.factors(p).items():
                 both[key] = both.get(key, 0.0) + sense * weight * factor
         known = {key: w for key, w in both.items() if key in self.eco.indicators}
-        row = self.new.indicator(name, "", known)
+        row = self.new.indicator(name, "times the targets" if isinstance(part, MaxScale) else "", known)
+        for number, (weight, p) in enumerate(scales, 1):
+            word = f"deliver for {name}" + ("" if number == 1 else f", {number}")
+            self.new.technique(word, input=self._basket(p, rows[id(p)]), use={row: weight})
         for key, w in both.items():
             if key not in known:  # an indicator that was added: what uses it uses the sum too
                 self.new.uses += [(row, j, w * value) for other, j, value in list(self.new.uses) if other == key]
+        if hold.penalties:
+            self.new.uses += [(row, j, -sense * cost) for other, j, cost in list(self.new.uses) if other == PENALTIES]
         self.limits[name] = Limit(at_least=hold.value) if sense > 0 else Limit(at_most=hold.value)
 
     def _soften(self) -> bool:
@@ -339,6 +385,6 @@ class _Restating:
                 if getattr(limit, side) is not None:
                     self.new.technique(f"{word} {name}", use={row: room, PENALTIES: float(limit.soft)})  # type: ignore[arg-type]
             # A name of its own, so that the table of use shows what is really used beside what counts.
-            self.limits[f"{name}, soft"] = dataclasses.replace(limit, indicator=row, soft=None)
+            self.limits[name + SOFTENED] = dataclasses.replace(limit, indicator=row, soft=None)
             del self.limits[name]
         return True

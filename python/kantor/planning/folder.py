@@ -13,6 +13,7 @@
 ``vertex_*.parquet``         by technique, product and limit: the exact vertex (:mod:`kantor.planning.vertex`), where
                              one was asked for
 ``input/``                   the economy itself, where it does not come from files that a scenario names
+``before/``                  in an order of priority, the plan folder of the objective before this one
 ============================ ==================================================================================
 
 A folder is written whole or not at all (:mod:`kantor.atomic`): a reader sees the old plan or the new one. Nothing
@@ -39,6 +40,7 @@ from ..errors import KantorError, ProblemError
 from ..solvers.solution import NotOptimal, SolveInfo, Status
 from .limits import ResolvedLimit
 from .record import (
+    BEFORE,
     FORMAT,
     INPUT,
     PARTS,
@@ -121,6 +123,9 @@ def load_plan(folder: str | Path) -> PlanResult:
         result = _result(place, record, activity, consumption, prices, rents, use)
         result.stored_parts = read_table(place, PARTS) if PARTS in record["tables"] else None
         result.vertex = _vertex(place, record.get("vertex"))
+        if (place / BEFORE).is_dir():
+            before = load_plan(place / BEFORE)
+            result.stages = [*before.stages, before]
         return result
     except (KeyError, TypeError, ValueError) as error:
         raise ProblemError(f"{place}: plan.json and the tables do not fit together: {error!r}") from error
@@ -180,6 +185,9 @@ def _write(result: PlanResult, folder: Path, books: tuple[dict[str, Any], dict[s
         # with the capacities of the plan, so that input/ says all of the question that a table can be compared with
         save_economy(plan.economy.replace(capacities=plan.capacities), folder / INPUT)
         stored = INPUT
+    if result.stages:
+        (folder / BEFORE).mkdir()
+        _write(result.stages[-1], folder / BEFORE)
     record = _record(result, plan.economy, stored)
     if books is not None:
         record["books"] = books[0]
@@ -250,6 +258,7 @@ def _record(result: PlanResult, economy: Economy, stored: str | None) -> dict[st
         "economy": describe(economy, stored),
         "objective": plan.objective.to_dict() | {"sense": result.sense, "unit": result.objective_unit},
         "unit": result.unit if isinstance(result.unit, str) else None,
+        "order": None if plan.place is None else plan.place.to_dict(),
         "options": result.options,
         "status": result.status.value,
         "certificate": {

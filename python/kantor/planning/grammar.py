@@ -8,18 +8,10 @@ from typing import Any
 import pydantic
 
 from ..errors import ProblemError, suggest
-
-Number = pydantic.FiniteFloat
-KINDS = ("max-scale", "harmony", "log", "power", "minimise-use")
+from .grammar_objective import UTILITIES, Number, ObjectiveTable, Table, check_objective
 
 
-class _Table(pydantic.BaseModel):
-    """A table of the file: unknown keys are errors, values are not converted from other types."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class EconomyTable(_Table):
+class EconomyTable(Table):
     """[economy]: what is planned, unless [regions] names it; ``year``, ``assumption``, ``options`` go to load_economy.
 
     ``options`` is for a source that is one square table: table, demand, output, factors, intensities (files relative to
@@ -30,32 +22,20 @@ class EconomyTable(_Table):
     year: int | None = None
     technology: str | None = None
     assumption: str | None = None
-    options: dict[str, str] = {}
+    options: dict[str, str] = pydantic.Field(default_factory=dict)
     expand_to: int | None = pydantic.Field(default=None, gt=0)
     seed: int = pydantic.Field(default=1, ge=0)
     cover: float = pydantic.Field(default=0.9, gt=0, le=1)
     kmax: int = pydantic.Field(default=2, ge=1)
 
 
-class TargetsTable(_Table):
+class TargetsTable(Table):
     """[targets]: what is wanted: a demand category, "total", or a CSV file (of one year, or with a column a year)."""
 
     final_demand: str = "total"
 
 
-class ObjectiveTable(_Table):
-    """[objective]: what the plan is for."""
-
-    kind: str = "max-scale"
-    each: str | None = None
-    shares: dict[str, Number] | None = None
-    weights: str | Number | dict[str, Number] | None = None
-    indicator: str | list[str] | dict[str, Number] | None = None
-    sigma: Number | None = None
-    epsilon: Number | None = None
-
-
-class LimitTable(_Table):
+class LimitTable(Table):
     """[limits.NAME]: at_most and at_least, as kantor.planning.limits reads them, or tables year = bound."""
 
     indicator: str | None = None
@@ -64,15 +44,16 @@ class LimitTable(_Table):
     unit: str | None = None
     over: str = "each"
     per: str | None = None
+    soft: Number | None = pydantic.Field(default=None, gt=0)
 
 
-class TechniqueTable(_Table):
+class TechniqueTable(Table):
     """[[technique]]: another way to make a product; see Economy.with_technique."""
 
     product: str
     name: str
-    inputs: dict[str, Number] = {}
-    intensities: dict[str, Number] = {}
+    inputs: dict[str, Number] = pydantic.Field(default_factory=dict)
+    intensities: dict[str, Number] = pydantic.Field(default_factory=dict)
     capacity: float | None = pydantic.Field(default=None, ge=0)
     like: str | None = None
 
@@ -81,7 +62,7 @@ class TechniqueTable(_Table):
 Numbers = Number | dict[str, Number] | str
 
 
-class HorizonTable(_Table):
+class HorizonTable(Table):
     """[horizon]: the years of the plan and what links one to the next; see kantor.Horizon."""
 
     years: int = pydantic.Field(default=1, ge=1)
@@ -94,7 +75,7 @@ class HorizonTable(_Table):
     minimum: dict[str, Number] | str | None = None
 
 
-class CapitalTable(_Table):
+class CapitalTable(Table):
     """[capital]: what must stand for production; see kantor.Capital. Files are tables, relative to this file."""
 
     requirements: str | None = None
@@ -108,7 +89,7 @@ class CapitalTable(_Table):
     intensities: str | dict[str, str] | None = None
 
 
-class StorageTable(_Table):
+class StorageTable(Table):
     """[storage]: products that keep from one year to the next; see kantor.Storage."""
 
     products: str | list[str] = "all"
@@ -117,20 +98,20 @@ class StorageTable(_Table):
     terminal: dict[str, Number] | str = "none"
 
 
-class RegionsTable(_Table):
+class RegionsTable(Table):
     """[regions]: the regions of a multi-regional table, or economies named here; without [trade] each for itself."""
 
     economies: dict[str, str] | None = None
 
 
-class IndicatorTable(_Table):
+class IndicatorTable(Table):
     """[indicators.NAME]: one more indicator, a weighted sum of others; see Economy.with_indicator."""
 
     of: dict[str, Number]
     unit: str = ""
 
 
-class TradeTable(_Table):
+class TradeTable(Table):
     """[trade]: shipments between the regions as decisions; see kantor.Trade."""
 
     goods: str | list[str] = "all"
@@ -145,7 +126,7 @@ class TradeTable(_Table):
     home_share: Number | dict[str, Number] = 0.0
 
 
-class SolveTable(_Table):
+class SolveTable(Table):
     """[solve]: arguments of Plan.solve; the command line overrides them."""
 
     tolerance: float = pydantic.Field(default=1e-6, gt=0, lt=1)
@@ -156,7 +137,7 @@ class SolveTable(_Table):
     vertex: bool = False
 
 
-class Document(_Table):
+class Document(Table):
     """The whole file."""
 
     name: str | None = None
@@ -164,10 +145,10 @@ class Document(_Table):
     economy: EconomyTable
     targets: TargetsTable = TargetsTable()
     objective: ObjectiveTable = ObjectiveTable()
-    limits: dict[str, LimitTable | float | str] = {}
-    capacities: dict[str, float | str] = {}
-    technique: list[TechniqueTable] = []
-    indicators: dict[str, IndicatorTable] = {}
+    limits: dict[str, LimitTable | float | str] = pydantic.Field(default_factory=dict)
+    capacities: dict[str, float | str] = pydantic.Field(default_factory=dict)
+    technique: list[TechniqueTable] = pydantic.Field(default_factory=list)
+    indicators: dict[str, IndicatorTable] = pydantic.Field(default_factory=dict)
     horizon: HorizonTable = HorizonTable()
     capital: CapitalTable | None = None
     storage: StorageTable | None = None
@@ -185,6 +166,11 @@ class Document(_Table):
         """Whether the plan's economy is larger than the one that is read: years, or baskets delivered one by one."""
         return self.several_years or self.objective.each is not None
 
+    @property
+    def restated(self) -> bool:
+        """Whether objectives or soft limits add goods and techniques of their own."""
+        return self.objective.is_made or any(limit.soft is not None for _, limit in _limit_tables(self))
+
 
 def check_document(raw: dict[str, Any], path: Path) -> Document:
     """The checked document of TOML tables; ``path`` is for messages. ProblemError for whatever it may not hold."""
@@ -192,14 +178,7 @@ def check_document(raw: dict[str, Any], path: Path) -> Document:
         document = Document.model_validate(raw)
     except pydantic.ValidationError as error:
         raise ProblemError(_explain(path, error)) from None
-    kind = document.objective.kind
-    if kind in ("lexicographic", "weighted-sum"):
-        raise ProblemError(
-            f"{path}: [objective] kind = {kind!r} is not supported in this version; use one of {', '.join(KINDS)}"
-        )
-    if kind not in KINDS:
-        raise ProblemError(f"{path}: [objective] kind = {kind!r} is unknown{suggest(kind, KINDS)}")
-    _check_parameters(path, document.objective)
+    check_objective(path, document.objective)
     _check_words(path, document)
     _check_what_needs_years(path, document)
     return document
@@ -245,10 +224,21 @@ def _check_words(path: Path, document: Document) -> None:
             "0 if "
             "nothing wears out"
         )
-    if document.objective.shares is not None and document.objective.each is None:
-        raise ProblemError(f"{path}: [objective] shares needs each")
-    if document.objective.each is not None and document.objective.weights is not None:
-        raise ProblemError(f"{path}: [objective] weights do not apply with each; shares weigh its parts")
+    _check_soft(path, document)
+
+
+def _check_soft(path: Path, document: Document) -> None:
+    """A soft limit is paid for in units of the objective, which utilities and baskets one by one do not have."""
+    objective = document.objective
+    for name, limit in _limit_tables(document):
+        where = f"{path}: [limits.{name}] soft"
+        if limit.soft is None:
+            continue
+        odd = next((member.kind for member in objective.members if member.kind in UTILITIES), None)
+        if odd is not None:
+            raise ProblemError(f"{where} cannot be priced in units of kind = {odd!r}; use 'max-scale', or a hard limit")
+        if objective.each is not None:
+            raise ProblemError(f"{where} cannot be combined with [objective] each; use one scale, or a hard limit")
 
 
 def _check_what_needs_years(path: Path, document: Document) -> None:
@@ -269,29 +259,6 @@ def _limit_tables(document: Document) -> list[tuple[str, LimitTable]]:
 BALANCES = ("free", "balanced", "observed")
 
 
-# Which parameters of [objective] belong to which kinds; one that would be ignored is an error.
-_PARAMETERS = {
-    "max-scale": ("weights", "each", "shares"),
-    "harmony": ("weights",),
-    "log": ("weights", "epsilon"),
-    "power": ("weights", "sigma"),
-    "minimise-use": ("indicator",),
-}
-_REQUIRED = {"power": ("sigma",), "minimise-use": ("indicator",)}
-
-
-def _check_parameters(path: Path, table: ObjectiveTable) -> None:
-    allowed = _PARAMETERS[table.kind]
-    for key in ("weights", "each", "shares", "indicator", "sigma", "epsilon"):
-        given = getattr(table, key) is not None
-        if given and key not in allowed:
-            raise ProblemError(
-                f"{path}: [objective] {key} does not apply to kind = {table.kind!r}, which takes {', '.join(allowed)}"
-            )
-        if not given and key in _REQUIRED.get(table.kind, ()):
-            raise ProblemError(f"{path}: [objective] kind = {table.kind!r} needs {key}")
-
-
 def _explain(path: Path, error: pydantic.ValidationError) -> str:
     """The first error in words: file, table, key, what was got, what was expected."""
     every = error.errors(include_url=False)
@@ -306,7 +273,7 @@ def _explain(path: Path, error: pydantic.ValidationError) -> str:
         return f"{path}{_shown_table(place[:-1])}: {place[-1]!r} is missing"
     expected = first["msg"].removeprefix("Input should be ")
     if first["type"] in ("model_type", "model_attributes_type"):
-        expected = "a table, or a number or text for at_most"
+        expected = "a table, or a number or text for at_most" if place[0] == "limits" else "a table"
     return f"{path}{_shown_table(place[:-1])}: {place[-1]} = {first['input']!r}, expected {expected}"
 
 
@@ -321,12 +288,13 @@ _UNION_TAGS = {
 
 def _shown_table(parts: list[str]) -> str:
     names = [part for part in parts if not part.isdigit()]
-    return f", [{'.'.join(names)}]" if names else ""
+    number = f" number {int(parts[-1]) + 1}" if parts[-2:-1] == ["objectives"] and parts[-1].isdigit() else ""
+    return f", [{'.'.join(names)}]{number}" if names else ""
 
 
 def _keys(table: list[str]) -> list[str]:
     """The keys a table of the file may have."""
-    models: dict[str, type[_Table]] = {
+    models: dict[str, type[Table]] = {
         "economy": EconomyTable,
         "targets": TargetsTable,
         "objective": ObjectiveTable,

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..solvers.solution import Status
-from .combined import Held, Lexicographic
-from .objectives import Objective, Utility
+from .combined import Held, Lexicographic, hold
 
 if TYPE_CHECKING:
     from .plan import Plan
     from .result import PlanResult
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a plan stands in an order of priority: objective ``number`` of ``count`` of the plan ``whole``.
+
+    ``others``: results held besides those of the order, as on a frontier.
+    """
+
+    whole: Plan
+    number: int
+    count: int
+    slack: float
+    others: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a plan folder keeps of it."""
+        return {"number": self.number, "of": self.count, "slack": self.slack, "others": self.others}
 
 
 def solve_in_order(
@@ -29,14 +47,12 @@ def solve_in_order(
 
     Each stage is solved to a tenth of the slack with which it is held, so that a later stage can reach it.
     """
-    from .plan import Plan
-
     stages: list[PlanResult] = []
     held: list[Held] = list(plan.asked["held"])
-    for place, objective in enumerate(order.objectives, 1):
-        asked = plan.asked | {"held": tuple(held)}
-        stage = Plan(**asked, objective=objective, name=f"{plan.name}, {place} of {len(order.objectives)}")
-        last = place == len(order.objectives)
+    count = len(order.objectives)
+    for number in range(1, count + 1):
+        stage = stage_of(plan, number, held)
+        last = number == count
         wanted = tolerance if last else min(tolerance, order.slack / 10.0)
         result = stage.solve(wanted, method, backend, time_limit_s, iteration_limit, None, on_progress,
                              vertex=vertex and last)  # fmt: skip
@@ -44,15 +60,21 @@ def solve_in_order(
         if last or result.status is not Status.OPTIMAL:
             return result
         stages.append(result)
-        held.append(hold(objective, result, order.slack))
+        held.append(hold(stage.written, result.consumption, result.objective, order.slack, first=not held))
     raise AssertionError("an order has a last objective")
 
 
-def hold(objective: Objective, result: PlanResult, slack: float) -> Held:
-    """What of a result later plans are held to."""
-    if isinstance(objective, Utility):
-        assert result.plan is not None
-        names: Any = result.consumption.index[: len(result.plan.asked["economy"].products)]
-        return Held(objective, 1.0 - slack, result.consumption.loc[names] if len(names) else result.consumption)
-    sense = 1.0 if result.sense == "max" else -1.0
-    return Held(objective, result.objective - sense * slack * abs(result.objective))
+def stage_of(plan: Plan, number: int, held: Sequence[Held]) -> Plan:
+    """The plan for objective ``number`` of an order of priority, held to results of those before it."""
+    from .plan import Plan
+
+    order = plan.in_order
+    assert order is not None
+    count = len(order.objectives)
+    stage = Plan(
+        **plan.asked | {"held": tuple(held)},
+        objective=order.objectives[number - 1],
+        name=f"{plan.name}, {number} of {count}",
+    )
+    stage.place, stage.scenario = Place(plan, number, count, order.slack, len(plan.asked["held"])), plan.scenario
+    return stage

@@ -14,29 +14,24 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..backends.world import now
 from ..data.base import only_inputs
 from ..data.economy import Economy
 from ..data.labels import show_some
 from ..errors import OptionError, ProblemError
 from ..modelling.horizon import Horizon
 from ..solvers.checkpoint import checkpoints
-from ..solvers.dispatch import solve_program
 from ..solvers.productive import check_productive
 from ..solvers.program import PlanningProgram
 from ..solvers.solution import Status
-from ..solvers.vertex import at_vertex
-from .by_region import divide_plan
-from .combined import Held, Lexicographic, is_plain, restate_plan
-from .given import capacities_of, leaves_a_rest, start_of, uses_less_than_it_makes
-from .in_order import solve_in_order
-from .labelled import label_solution
-from .limits import Bound, Limit, ResolvedLimit, is_relative, resolve_limits, with_own_limits
+from .combined import Held, Lexicographic
+from .given import capacities_of, leaves_a_rest, uses_less_than_it_makes
+from .in_order import Place, solve_in_order
+from .limits import Bound, Limit, ResolvedLimit, is_relative, resolve_limits
 from .objectives import CompiledObjective, MaxScale, Objective
 from .result import PlanResult
-from .vertex import label_vertex
-from .wording import about_negative_targets, entry_in_labels, in_labels
-from .years import enlarged, year_by_year
+from .solving import solve_once
+from .wording import about_negative_targets, entry_in_labels
+from .written_out import write_out
 
 if TYPE_CHECKING:
     from ..data.model_names import ModelNames
@@ -101,21 +96,16 @@ class Plan:
                 f"objective: got {self.objective!r}, expected MaxScale(), Harmony(), MinimiseUse(...), ..."
             )
         self.stated_objective = self.objective  # as given; below it may become year by year, or plain
+        # Set by kantor.planning.in_order: which objective of which plan this one is for.
+        self.place: Place | None = None
         self.in_order = self.objective if isinstance(self.objective, Lexicographic) else None
         if self.in_order is not None:
             self.objective = self.in_order.objectives[0]
         changed, technology = (economy if self.economy is not economy else None), self.economy.technology
-        single, aim = self.economy, self.objective
-        each, shares = (aim.each, aim.shares) if isinstance(aim, MaxScale) else (None, None)
-        limits = with_own_limits(single, limits)
-        self.economy, wanted, limits = enlarged(single, wanted, horizon, each, shares, limits)
-        if horizon is not None:
-            self.objective = year_by_year(aim, single, horizon, self.economy)
-        if not is_plain(self.objective, limits or {}, held):
-            years = () if horizon is None else horizon.named(single)
-            made = restate_plan(self.economy, self.economy.demand(wanted), self.objective, limits or {}, held, years)
-            self.economy, wanted, self.objective, limits = made.economy, made.targets, made.plain, made.limits
-        self.targets = self.economy.demand(wanted).rename("target")
+        single = self.single = self.economy
+        self.written = write_out(single, wanted, self.objective, limits, horizon, held)
+        self.economy, self.objective, limits = self.written.economy, self.written.plain, self.written.limits
+        self.targets = self.written.targets.rename("target")
         self.name = name or f"{self.economy.name}, {(objective or self.objective).name}"
         self.notes: list[str] = []
         self._no_base = ""
@@ -125,7 +115,7 @@ class Plan:
                 f"{changed.technology!r}"
             )
         self.capacities = capacities_of(capacities, self.economy)
-        self.stated_limits = dict(limits or {})
+        self.stated_limits = dict(limits)
         self.compiled: CompiledObjective = self.objective.compile(self.economy, self.targets.to_numpy())
         if self.economy.is_square and not self._surely_productive():
             check_productive(self.economy.input_coefficients, labels=self.economy.products)
@@ -134,7 +124,7 @@ class Plan:
             if inputs is not None and not uses_less_than_it_makes(inputs):
                 check_productive(inputs, labels=single.products)
         # The base plan of a large table takes longer than all else here, and absolute limits do without.
-        base = self.base_use if any(map(is_relative, (limits or {}).values())) else None
+        base = self.base_use if any(map(is_relative, limits.values())) else None
         self._bounds = resolve_limits(limits, self.economy, base, self._no_base)
         self._note_targets()
         # Set by kantor.planning.scenario: where the plan comes from, so that a plan folder can say so.
@@ -152,6 +142,11 @@ class Plan:
                 "makes it "
                 "(without inputs and with a capacity, for what comes from outside), or take it out of the targets"
             )
+
+    @property
+    def bounds(self) -> list[ResolvedLimit]:
+        """The limits in numbers, without the base plan's use, which takes long to find where nothing asks for it."""
+        return self._bounds
 
     @cached_property
     def limits(self) -> list[ResolvedLimit]:
@@ -284,41 +279,9 @@ class Plan:
         if self.in_order is not None:
             return solve_in_order(self, self.in_order, tolerance, method, backend, time_limit_s, iteration_limit,
                                   on_progress, vertex)  # fmt: skip
-        started = now()
-        time_limit_s = None if time_limit_s == float("inf") else time_limit_s
-        program = self.compile()
-        divide_plan(self.economy, program)
-        compiled = now()
-        options: dict[str, Any] = {
-            "tolerance": tolerance,
-            "method": method,
-            "backend": backend,
-            "time_limit_s": time_limit_s,
-            "iteration_limit": iteration_limit,
-        }
-        if vertex and self.compiled.kind == "utility":
-            raise OptionError("vertex: a utility has no vertex, its optimum lies where prices equal marginal utilities")
-        start = None if warm_start is None else start_of(self, warm_start)
-        solution = solve_program(program, warm_start=start, on_progress=on_progress, **options)
-        corner = None
-        if vertex:
-            left = None if time_limit_s is None else time_limit_s - (now() - started)
-            try:
-                solution, corner = at_vertex(program, solution, backend, left)
-            except KeyboardInterrupt:  # the plan itself is there
-                solution.info.notes.append("vertex: interrupted before one was found")
-            solution.info.seconds["vertex"] = now() - compiled - solution.info.seconds["total"]
-        solution.info.why = in_labels(solution.info.why, self)
-        solution.info.notes = [in_labels(note, self) for note in solution.info.notes]
-        result = label_solution(self, solution, options | {"vertex": vertex})
-        result.vertex = None if corner is None else label_vertex(self, corner)
-        finished = now()
-        result.info.seconds = {
-            "total": finished - started,
-            "compile": compiled - started,
-            "solve": dict(result.info.seconds),
-        }
-        return result
+        return solve_once(
+            self, tolerance, method, backend, time_limit_s, iteration_limit, warm_start, on_progress, vertex
+        )
 
     def write_mps(self, path: str | Path) -> ModelNames:
         """Write the exact model as an MPS file (``.mps``, ``.mps.gz``), with the plan's labels as names.

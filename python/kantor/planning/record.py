@@ -21,6 +21,8 @@ PARTS = "price_parts.parquet"
 # The exact vertex, where one was asked for and found.
 VERTEX = ("vertex_techniques.parquet", "vertex_products.parquet", "vertex_limits.parquet")
 INPUT = "input"
+# The plan folder of the objective before, in an order of priority.
+BEFORE = "before"
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from ..data.labels import show
 from ..errors import ProblemError
 from .intervals import FloatArray
 from .recheck import Problem, Utility
-from .restate_model import derived_limits, derived_targets, derived_weights, wrong_year_base
+from .restate_combined import derived_demand, derived_objective, least_changes
+from .restate_model import derived_limits, wrong_year_base
 from .scenario import Scenario
 
 # The base plan is solved again by another method; its use of an indicator agrees with the stated one to this.
@@ -42,9 +43,15 @@ class Statement:
 
 
 def restate(
-    record: dict[str, Any], economy: Economy, scenario: Scenario | None, tables: dict[str, pd.DataFrame]
+    record: dict[str, Any],
+    economy: Economy,
+    scenario: Scenario | None,
+    tables: dict[str, pd.DataFrame],
+    held: dict[str, dict[str, float]] | None = None,
 ) -> Statement:
     """Derive targets, weights, limits and capacities, compare them with the tables, and build the problem.
+
+    ``held``: in an order of priority the limits that hold the plan to what came before it.
 
     Without a scenario (a plan made in Python) the tables themselves say what was asked for, and only what follows from
     it is derived.
@@ -59,9 +66,10 @@ def restate(
     objective = dict(record["objective"])
     reasons: list[str] = []
     if scenario is not None:
-        reasons += _compare(scenario, economy, targets, weights, capacity)
-        reasons += _other_objective(scenario, objective, economy)
-        reasons += _other_limits(scenario, limits, economy)
+        number = int((record.get("order") or {"number": 1})["number"])
+        reasons += _compare(scenario, economy, number, targets, weights, capacity)
+        reasons += _other_objective(scenario, objective, economy, number)
+        reasons += _other_limits(scenario, limits, economy, number, held or {})
         if scenario.document.several_years:
             reasons += wrong_year_base(scenario, scenario.single, _base_of_one_year(scenario), economy)
     else:
@@ -78,11 +86,11 @@ def restate(
 
 
 def _compare(
-    scenario: Scenario, economy: Economy, targets: FloatArray, weights: FloatArray, capacity: FloatArray
+    scenario: Scenario, economy: Economy, number: int, targets: FloatArray, weights: FloatArray, capacity: FloatArray
 ) -> Iterator[str]:
-    yield from _different("target", derived_targets(scenario, economy), targets, economy.products)
-    if scenario.document.objective.kind != "minimise-use":
-        yield from _different("weight", derived_weights(scenario, economy), weights, economy.products)
+    asked, weighed = derived_demand(scenario, economy, number)
+    yield from _different("target", asked, targets, economy.products)
+    yield from _different("weight", weighed, weights, economy.products)
     own = economy.capacities.copy() if economy.capacities is not None else pd.Series(np.inf, economy.techniques)
     listed = None if scenario.document.enlarged else scenario.capacities(economy)
     if listed is not None:
@@ -99,27 +107,24 @@ def _different(
         yield f"{what} of {show(labels[i])!r}: stated {stated[i]:.17g}, {source} says {derived[i]:.17g}"
 
 
-def _other_objective(scenario: Scenario, stated: dict[str, Any], economy: Economy) -> Iterator[str]:
-    table = scenario.document.objective
-    if stated["kind"] != table.kind:
-        yield f"objective: stated {stated['kind']!r}, the scenario says {table.kind!r}"
-    elif table.kind == "minimise-use" and stated["indicator"] != _factors(table.indicator):
-        yield f"objective: minimised {stated['indicator']!r}, the scenario says {table.indicator!r}"
-    elif table.kind == "power" and stated["sigma"] != table.sigma:
-        yield f"objective: sigma {stated['sigma']!r}, the scenario says {table.sigma!r}"
-    elif table.kind == "log" and stated["epsilon"] != (table.epsilon or 0.0):
-        yield f"objective: epsilon {stated['epsilon']!r}, the scenario says {table.epsilon!r}"
+def _other_objective(scenario: Scenario, stated: dict[str, Any], economy: Economy, number: int) -> Iterator[str]:
+    expected = derived_objective(scenario, economy, number)
+    found = {key: value for key, value in stated.items() if key not in ("sense", "unit")}
+    if isinstance(found.get("indicator"), dict):
+        found["indicator"] = {economy.indicator_name(name): value for name, value in found["indicator"].items()}
+    for key in sorted({*expected, *found}):
+        if expected.get(key) != found.get(key):
+            yield f"objective: {key} is stated as {found.get(key)!r}, the scenario says {expected.get(key)!r}"
 
 
-def _factors(indicator: Any) -> dict[str, float]:
-    if isinstance(indicator, dict):
-        return {name: float(weight) for name, weight in indicator.items()}
-    return dict.fromkeys([indicator] if isinstance(indicator, str) else indicator, 1.0)
-
-
-def _other_limits(scenario: Scenario, limits: pd.DataFrame, economy: Economy) -> Iterator[str]:
-    """The limits of the table are those of the scenario, as they are written there."""
+def _other_limits(
+    scenario: Scenario, limits: pd.DataFrame, economy: Economy, number: int, held: dict[str, dict[str, float]]
+) -> Iterator[str]:
+    """The limits of the table are those of the scenario, as they are written there, and what holds the plan."""
     written, about = derived_limits(scenario, economy)
+    more: dict[str, dict[str, Any]] = {name: dict(sides) for name, sides in held.items()}
+    more |= {name: {"at_most": 0.0} for name in least_changes(scenario, scenario.single, number)}
+    written, about = written | more, about | {name: name for name in more}
     if about != dict(zip(map(str, limits.index), limits["indicator"], strict=True)):
         yield f"limits: stated on {list(limits['indicator'])!r}, the scenario says {list(about.values())!r}"
     stated = {str(name): json.loads(text) for name, text in limits["stated"].items()}

@@ -15,11 +15,11 @@ import pandas as pd
 from ..data.economy import Economy
 from ..data.labels import show
 from .grammar import LimitTable
+from .grammar_objective import UTILITIES, ObjectiveTable
 from .intervals import FloatArray
 from .scenario import Scenario
 from .scenario_model import growth_of
 
-_UTILITIES = ("harmony", "log", "power")
 # The base activity of one year is solved again by another method and agrees with the stated one to this.
 _BASE_AGREEMENT = 1e-9
 
@@ -41,7 +41,8 @@ def derived_targets(scenario: Scenario, economy: Economy) -> FloatArray:
     if each is not None:  # the baskets are techniques; what is asked for is fulfilment
         return np.array([float(label[-1] == "fulfilment") for label in economy.products])
     if not scenario.document.several_years:
-        return economy.demand(wanted).to_numpy(np.float64)
+        asked = single.demand(wanted).to_numpy(np.float64)
+        return np.append(asked, np.zeros(len(economy.products) - len(asked)))
     years = years_of(scenario, single)
     if isinstance(wanted, pd.DataFrame):
         return _placed(economy, single, {year: wanted[year].to_numpy(np.float64) for year in years})
@@ -51,20 +52,29 @@ def derived_targets(scenario: Scenario, economy: Economy) -> FloatArray:
     return _placed(economy, single, {year: first * (1.0 + rate) ** k for k, year in enumerate(years)})
 
 
-def derived_weights(scenario: Scenario, economy: Economy) -> FloatArray:
-    """Weights over the products of the plan's economy: those of a year's products in every year, discounted."""
+def has_soft(scenario: Scenario) -> bool:
+    """Whether some limit gives way at a price."""
+    return any(isinstance(limit, LimitTable) and limit.soft is not None for limit in scenario.document.limits.values())
+
+
+def derived_weights(scenario: Scenario, economy: Economy, table: ObjectiveTable | None = None) -> FloatArray:
+    """Weights over the products of the plan's economy: those of a year's products in every year, discounted.
+
+    ``table``: the objective they are for, by default that of the scenario.
+    """
     document = scenario.document
-    if document.objective.each is not None:
+    table = document.objective if table is None else table
+    if table.each is not None:
         return np.ones(len(economy.products))
     single = scenario.single
-    given = scenario.weights(single)
+    given = scenario.weights(single, table)
     if isinstance(given, pd.Series):
         weights = given.reindex(single.products, fill_value=1.0).to_numpy(np.float64)
     else:
         weights = np.full(len(single.products), 1.0 if given is None else float(given))
     if not document.several_years:
-        return weights
-    discount = document.horizon.discount if document.objective.kind in _UTILITIES else 0.0
+        return np.append(weights, np.ones(len(economy.products) - len(weights)))
+    discount = document.horizon.discount if table.kind in UTILITIES else 0.0
     by_year = {year: weights * (1.0 + discount) ** -k for k, year in enumerate(years_of(scenario, single))}
     return _placed(economy, single, by_year, blank=1.0)
 
@@ -78,6 +88,7 @@ def derived_limits(scenario: Scenario, economy: Economy) -> tuple[dict[str, dict
     for name, indicator, table in _one_year(scenario, single):
         sides = {"at_most": table.at_most, "at_least": table.at_least}
         if not years or table.over == "total":
+            name, indicator = _softened(name, indicator, table)
             written[name] = {side: bound for side, bound in sides.items() if bound is not None}
             about[name] = indicator
             continue
@@ -85,10 +96,16 @@ def derived_limits(scenario: Scenario, economy: Economy) -> tuple[dict[str, dict
             own = {side: b.get(str(year)) if isinstance(b, dict) else b for side, b in sides.items()}
             own = {side: bound for side, bound in own.items() if bound is not None}
             if own:
-                written[f"{name} {year}"], about[f"{name} {year}"] = own, f"{indicator} {year}"
+                yearly, counted = _softened(f"{name} {year}", f"{indicator} {year}", table)
+                written[yearly], about[yearly] = own, counted
     if "obligations" in economy.indicators and document.several_years:
         written["obligations"], about["obligations"] = {"at_least": 1.0}, "obligations"
     return written, about
+
+
+def _softened(name: str, indicator: str, table: LimitTable) -> tuple[str, str]:
+    """Name and indicator of a limit as it holds: a soft one on what is not paid for."""
+    return (name, indicator) if table.soft is None else (f"{name}, soft", f"{indicator} within {name}")
 
 
 def _one_year(scenario: Scenario, single: Economy) -> Iterator[tuple[str, str, LimitTable]]:

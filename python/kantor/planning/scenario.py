@@ -12,12 +12,13 @@
     final_demand = "2012_US_Consumption_Domestic"      # a category, "total", or a CSV file: product, amount
 
     [objective]
-    kind = "harmony"                  # max-scale, harmony, log, power, minimise-use
+    kind = "harmony"                  # kantor.planning.grammar_objective.KINDS
     weights = "weights.csv"           # optional: product, weight
 
     [limits.ghg]
     indicator = "GHG"                 # optional: by default the limit's own name
     at_most = "-10%"
+    soft = 0.01                       # optional: the price of a unit beyond, in units of the objective
 
     [capacities]                      # optional: technique = largest activity; or file = "capacities.csv"
     "221100" = 3.5e11
@@ -44,6 +45,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -58,12 +60,14 @@ from ..data.labels import show
 from ..data.tables import TableReader
 from ..errors import ProblemError, suggest
 from .grammar import Document, IndicatorTable, TechniqueTable, check_document
+from .grammar_objective import ObjectiveTable
 from .inherit import whole
 from .scenario_labels import by_label, find_label, labelled
-from .scenario_model import horizon_of, joined, shares_of, with_capacities, written_limits, years_as_numbers
+from .scenario_model import horizon_of, joined, with_capacities
 
 if TYPE_CHECKING:
     from ..modelling.horizon import Horizon
+    from .combined import Held
     from .plan import Plan
 
 
@@ -81,14 +85,16 @@ class Scenario:
         """The plan's name: the file's ``name``, else the file's stem."""
         return self.document.name or self.path.stem
 
-    def economy(self) -> Economy:
-        """The economy of the plan, read from its files: with all its years, regions and baskets."""
-        eco = self.single
-        if not self.document.enlarged:
-            return eco
-        from .years import enlarged
+    def economy(self, number: int = 1, held: Sequence[Held] = ()) -> Economy:
+        """The economy of the plan, read from its files: with all its years, regions, baskets and soft limits.
 
-        return enlarged(eco, self.targets(eco), self.horizon(eco), self.document.objective.each, shares_of(self))[0]
+        Of an order of priority that of objective ``number``, held to what those before it reached.
+        """
+        if not (self.document.enlarged or self.document.restated):
+            return self.single
+        from .scenario_objective import written_of
+
+        return written_of(self, number, held).economy
 
     @cached_property
     def single(self) -> Economy:
@@ -164,24 +170,25 @@ class Scenario:
                 return by_label(table, economy.products, f"{self.path}, targets.final_demand: {wanted}")
         return self.column(wanted, economy.products, "targets.final_demand", fill=0.0)
 
-    def weights(self, economy: Economy) -> Any:
-        """Weights of the objective: None, a number, or a Series by product.
+    def weights(self, economy: Economy, table: ObjectiveTable | None = None) -> Any:
+        """Weights of the objective, or of one member of it: None, a number, or a Series by product.
 
         With ``expand_to`` weights are those of the sectors, and in a utility the products of a sector share its weight
         as they share its output, so that the expanded plan adds up to the plan of the sectors.
         """
-        written, expansion = self.document.objective.weights, economy.expansion
+        table = self.document.objective if table is None else table
+        written, expansion = table.weights, economy.expansion
         labels = economy.products if expansion is None else expansion.sectors
         given: Any = written
         if isinstance(written, str):
             given = self.column(written, labels, "objective.weights")
         elif isinstance(written, dict):
             given = labelled(written, labels, f"{self.path}, objective.weights")
-        if expansion is None or self.document.objective.kind == "minimise-use":
+        if expansion is None:
             return given
         by_sector = given if isinstance(given, pd.Series) else pd.Series(1.0 if given is None else given, labels)
         weights = by_sector.reindex(labels, fill_value=1.0).to_numpy()[expansion.parent]
-        if self.document.objective.kind != "max-scale":
+        if table.kind != "max-scale":
             weights = weights * expansion.share
         return pd.Series(weights, economy.products)
 
@@ -276,8 +283,7 @@ def load_scenario(path: str | Path) -> Scenario:
     An economy written by people (a text, a workbook, a folder of CSV files) is a scenario by itself: its targets are
     wanted in as large a scale as its limits and capacities allow.
 
-    Raises ProblemError for a missing file, text that is no TOML, a wrong key (with the nearest right one) or value, and
-    for what this version cannot do: lexicographic objectives.
+    Raises ProblemError for a missing file, text that is no TOML, a wrong key (with the nearest right one) or value.
     """
     file = Path(path).expanduser()
     if file.exists() and is_form(file):
@@ -309,34 +315,15 @@ def parse_scenario(text: str, path: Path) -> Scenario:
 
 def build(scenario: Scenario) -> Plan:
     """The Plan of a scenario; ``plan.scenario`` remembers where it comes from."""
-    from . import objectives
-    from .limits import Limit
     from .plan import Plan
+    from .scenario_objective import limits_of, objective_of
 
     economy = scenario.single
-    table, weights = scenario.document.objective, scenario.weights(economy)
-    objective: objectives.Objective
-    if table.kind == "minimise-use":
-        objective = objectives.MinimiseUse(table.indicator)  # type: ignore[arg-type]
-    elif table.kind == "power":
-        objective = objectives.PowerUtility(sigma=table.sigma, weights=weights)  # type: ignore[arg-type]
-    elif table.kind == "log":
-        objective = objectives.LogUtility(weights=weights, epsilon=table.epsilon or 0.0)
-    else:
-        objective = (
-            objectives.MaxScale(weights=weights, each=table.each, shares=shares_of(scenario))
-            if table.kind == "max-scale"
-            else objectives.Harmony(weights=weights)
-        )
-    limits = {
-        name: Limit(**limit.model_dump(exclude={"per"}) | years_as_numbers(limit))
-        for name, limit in written_limits(scenario, economy).items()
-    }
     plan = Plan(
         economy,
         targets=scenario.targets(economy),
-        objective=objective,
-        limits=limits,
+        objective=objective_of(scenario, economy),
+        limits=limits_of(scenario, economy),
         capacities=None if scenario.document.enlarged else scenario.capacities(economy),
         name=scenario.name,
         horizon=scenario.horizon(economy),

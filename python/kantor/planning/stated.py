@@ -38,7 +38,9 @@ _PARAMETERS["new-harmony"] = {"kappa"}
 def wrong_words(record: dict[str, Any], economy: Economy, scenario: Scenario | None) -> Iterator[str]:
     """The words and counts of plan.json that follow from the scenario and the economy."""
     if scenario is not None:
-        yield from _differ("name", record["name"], scenario.name)
+        order = record.get("order")
+        place = "" if order is None else f", {order['number']} of {order['of']}"
+        yield from _differ("name", record["name"], scenario.name + place)
         full = scenario.to_record()["document"]
         stated = _filled(record["scenario"]["document"], full, scenario.document.model_dump(exclude_defaults=True))
         yield from _differ("scenario.document", stated, full)

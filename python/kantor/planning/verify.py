@@ -37,9 +37,10 @@ from ..data.datasets import load_economy
 from ..data.economy import Economy
 from ..data.labels import show
 from ..errors import KantorError
+from .order import held_bounds, place_in_order, wrong_order
 from .rebound import capacity_rents, check_multipliers, surplus
 from .recheck import Multipliers, PrimalCheck, Problem, check_activity, check_direction
-from .record import INPUT, PARTS, TABLES, VERTEX, digest, number, read_record, read_table, sha256_of
+from .record import BEFORE, INPUT, PARTS, TABLES, VERTEX, digest, number, read_record, read_table, sha256_of
 from .restate import restate
 from .revertex import wrong_vertex
 from .scenario import Scenario, parse_scenario
@@ -109,9 +110,10 @@ def verify_plan(folder: str | Path) -> PlanVerification:
         reasons += _wrong_files(place, record)
         tables = {name.removesuffix(".parquet"): read_table(place, name) for name in TABLES}
         economy, scenario = raw_input(place, record)
-        statement = restate(record, economy, scenario, tables)
+        statement = restate(record, economy, scenario, tables, held_bounds(place, record))
         reasons += [
             *statement.reasons,
+            *wrong_order(place, record, scenario, tables["rents"]),
             *changed_inputs(place, economy, scenario, record),
             *wrong_words(record, economy, scenario),
             *wrong_status(record),
@@ -123,6 +125,8 @@ def verify_plan(folder: str | Path) -> PlanVerification:
             reasons += wrong_parts(economy, statement.problem, tables, read_table(place, PARTS))
         if not reasons:
             reasons += _wrong_vertex(place, record, statement.problem, tables)
+        if not reasons and (place / BEFORE).is_dir():
+            reasons += [f"{BEFORE}: {reason}" for reason in verify_plan(place / BEFORE).reasons]
         if reasons:
             return PlanVerification(False, reasons, status)
         return _check(record, economy, statement.problem, tables)
@@ -152,7 +156,7 @@ def raw_input(folder: Path, record: dict[str, Any]) -> tuple[Economy, Scenario |
     if record["scenario"] is None:
         return load_economy(folder / INPUT), None
     scenario = parse_scenario(record["scenario"]["text"], Path(record["scenario"]["path"]))
-    return scenario.economy(), scenario
+    return scenario.economy(*place_in_order(folder, record, scenario)), scenario
 
 
 def changed_inputs(folder: Path, economy: Economy, scenario: Scenario | None, record: dict[str, Any]) -> Iterator[str]:

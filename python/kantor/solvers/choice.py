@@ -104,7 +104,8 @@ class Choice:
         first = None if rents is None else rents[technology.limited] * technology.limit
         found = search.run(_THREE_DIGITS if vertex else 0.5 * self.tolerance, most, out_of_time, first)
         self.history += search.history
-        why = f"level method: {found.calls} quotes, gap {found.gap:.1e}"
+        reached = f"gap {found.gap:.1e}" if found.feasible else "no plan inside the limits"
+        why = f"level method: {found.calls} quotes, {reached}"
         consumption = program.targets
         if program.kind == "scale":
             consumption = found.scale * program.targets

@@ -44,6 +44,9 @@ _SIDE_ITERATIONS = 20_000
 METHODS = ("auto", "reduced", "policy", "level", "exchange", "interior", "pdhg", "highs")
 # From the vertex of other data: techniques that cost at most this much more may be chosen now.
 _NEARLY_CHOSEN = 0.01
+# A plan that reaches less than half of what is possible is no start: where shipments go both ways the techniques that
+# are cheapest at quoted rents may form a circle, whose activities in the thousands are never forgotten from there.
+_WORTH_STARTING_FROM = 0.5
 _COUPLINGS = {"policy": "nothing", "level": "limits"}
 
 
@@ -226,7 +229,7 @@ class _Run(Proved):
         if self.stopping.iteration_limit is not None and choice.steps >= self.stopping.iteration_limit:
             return self.finish(Status.ITERATION_LIMIT, why)
         found = (answer.plan.activity, answer.dual.prices, answer.dual.rents)
-        if math.isfinite(self.gap()) and all(np.isfinite(part).all() for part in found):
+        if self.gap() <= _WORTH_STARTING_FROM and all(np.isfinite(part).all() for part in found):
             self.start = Start(answer.plan, answer.dual)
         return None
 

@@ -93,6 +93,13 @@ class Exchange:
         self.inputs_t = sp.csr_array(technology.inputs.T)
         self.history: list[dict[str, float]] = []
 
+    def _doubts(self) -> str:
+        """The goods in doubt, in words for a reader who never saw this module."""
+        return (
+            f"{int(self.doubt.sum())} goods were settled by a small linear program (techniques that cost the same, or "
+            "a bound that holds the one that sets the price)"
+        )
+
     # ---- the loop --------------------------------------------------------------------------------------------------
     def run(self, start: Point, out_of_time: Callable[[], bool] = lambda: False) -> Exchanged:
         """Exchange until nothing is in doubt, or give up: too many doubts, no progress, or no time."""
@@ -122,16 +129,16 @@ class Exchange:
             if right:
                 kept.point = self._point()  # exact, whatever was estimated of others
             if right or gap <= self.enough:
-                why, settled = f"{int(self.doubt.sum())} goods in doubt", True
+                why, settled = self._doubts(), True
                 break
             # The estimate is cautious: what stays at a few tolerances is worth a certificate.
             if best <= self.within and since >= _ENOUGH_ROUNDS:
-                why, settled = f"{int(self.doubt.sum())} goods in doubt, an estimated gap of {best:.1e}", True
+                why, settled = f"{self._doubts()}, an estimated gap of {best:.1e}", True
                 break
             self.entries += wrong & ~self.doubt
             self.doubt |= wrong
             if since > _PATIENCE or self.doubt.sum() > most or out_of_time():
-                why = f"{int(self.doubt.sum())} goods in doubt, an estimated gap of {best:.1e}"
+                why = f"{self._doubts()}, an estimated gap of {best:.1e}"
                 break
             if not self._master(out_of_time):
                 why = "the small program has no solution"

@@ -239,14 +239,36 @@ def solve_horizon(
     """
     began = now()
     kernels = get_backend(backend)
-    stacked = program.stacked()
-    found = _eliminated(program, stacked, tolerance, kernels) if _square(program) else None
+    found = solve_shared(program, tolerance, kernels)
     if found is None:
         left = None if time_limit_s is None else max(1e-3, time_limit_s - (now() - began))
-        found = solve_program(stacked.expanded(), tolerance, backend=kernels, time_limit_s=left)
+        found = solve_program(program.stacked().expanded(), tolerance, backend=kernels, time_limit_s=left)
         found.info.notes.append("the technology was written out once for every year")
     found.info.seconds["total"] = now() - began
     return _by_year(program, found)
+
+
+def solve_shared(program: HorizonProgram, tolerance: float, backend: Any = "auto") -> ProgramSolution | None:
+    """The plan of all years by elimination, with the technology stored once; None where that does not settle it.
+
+    Vectors are those of :meth:`HorizonProgram.stacked`: year after year; limits of the horizon come last.
+    """
+    if not _square(program):
+        return None
+    began = now()
+    stacked = program.stacked()
+    try:
+        found = _eliminated(program, stacked, tolerance, get_backend(backend))
+    except KeyboardInterrupt:
+        n, m, r = stacked.shape
+        blank = lambda k: np.full(k, np.nan)  # noqa: E731
+        found = ProgramSolution(
+            Status.INTERRUPTED, np.nan, -np.inf, np.inf, np.inf, blank(m), np.nan, blank(n), blank(n), blank(r),
+            blank(r), blank(m), info=SolveInfo(method="reduced", why="interrupted", tolerance=tolerance),
+        )  # fmt: skip
+    if found is not None:
+        found.info.seconds["total"] = now() - began
+    return found
 
 
 def _rows(use: Any, m: int) -> sp.csr_array:
@@ -330,6 +352,7 @@ def _eliminated(
         seconds={"reduced": solved - began, "certificate": clock() - solved},
     )  # fmt: skip
     return ProgramSolution(
-        Status.OPTIMAL, plan.value, low, high, gap, activity, t, stacked.targets, prices, rents, np.zeros_like(rents),
+        Status.OPTIMAL, plan.value, low, high, gap, activity, t,
+        t * stacked.targets if program.kind == "scale" else stacked.targets, prices, rents, np.zeros_like(rents),
         np.where(np.isfinite(stacked.capacity), bound.slack, 0.0), True, info=info,
     )  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..errors import ProblemError
+from ..extremes import extremes
 from .problem import FloatArray, LinearProgram, SeparableTerms, TermKind
 
 Kind = Literal["scale", "use", "utility"]
@@ -183,7 +184,8 @@ class PlanningProgram:
 def _matrix(name: str, value: Any, shape: tuple[int | None, int] | None = None) -> sp.csr_array:
     if not sp.issparse(value) and np.ndim(value) != 2:
         raise ProblemError(f"{name}: got {type(value).__name__} of {np.ndim(value)} dimensions, expected a 2-D matrix")
-    matrix = sp.csr_array(value, dtype=np.float64)
+    plain = isinstance(value, sp.csr_array) and value.dtype == np.float64  # what SciPy knows of its form is kept
+    matrix: Any = value if plain else sp.csr_array(value, dtype=np.float64)
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
@@ -191,7 +193,7 @@ def _matrix(name: str, value: Any, shape: tuple[int | None, int] | None = None) 
         raise ProblemError(
             f"{name}: shape {matrix.shape}, expected ({'any' if shape[0] is None else shape[0]}, {shape[1]})"
         )
-    bad = _out_of_range(matrix.data)
+    bad = np.zeros(0, bool) if _usual(matrix.data) else _out_of_range(matrix.data)
     if bad.any():
         at = int(np.flatnonzero(bad)[0])
         i, j = _place(matrix, at)
@@ -201,9 +203,13 @@ def _matrix(name: str, value: Any, shape: tuple[int | None, int] | None = None) 
     return matrix
 
 
+def _usual(data: FloatArray) -> bool:
+    """Whether all numbers are positive and in range, seen in one pass without large temporaries."""
+    least, most = extremes(data, empty=(1.0, 1.0))
+    return least >= SMALLEST_DATUM and most <= LARGEST_DATUM
+
+
 def _out_of_range(data: FloatArray) -> np.ndarray[Any, Any]:
-    if data.size and data.min() >= SMALLEST_DATUM and data.max() <= LARGEST_DATUM:
-        return np.zeros(data.shape, bool)  # the usual case, without large temporaries
     size = np.abs(data)
     return ~((size == 0.0) | ((size >= SMALLEST_DATUM) & (size <= LARGEST_DATUM)))
 
@@ -216,7 +222,7 @@ def _vector(name: str, value: Any, length: int, infinite: float | None = None) -
     array = np.array(value, dtype=np.float64)
     if array.shape != (length,):
         raise ProblemError(f"{name}: shape {array.shape}, expected ({length},)")
-    bad = _out_of_range(array)
+    bad = np.zeros(length, bool) if _usual(array) else _out_of_range(array)
     if infinite is not None:
         bad &= array != infinite
     if bad.any():
