@@ -257,6 +257,16 @@ def test_sweep_over_the_price_of_a_soft_limit(place: Path) -> None:
     assert (np.diff(table["objective"]) > 0).all()
 
 
+def test_plans_of_an_order_are_compared_by_the_first_objective_that_tells_them_apart(place: Path) -> None:
+    """Fewer hours for less delivered is no better plan where delivery comes first."""
+    more, less = (plan(place, ORDER + f"[limits]\nCO2 = {bound}\n").solve(1e-7) for bound in (60.0, 50.0))
+    assert less.objective < more.objective
+    assert kt.compare_plans(more, less).better is False
+    assert kt.compare_plans(less, more).better is True
+    assert kt.compare_plans(more, more).better is None
+    assert any("last objective" in note for note in kt.compare_plans(more, less).notes)
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 MEMBER = "[[objective.objectives]]\n"
 

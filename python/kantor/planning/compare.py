@@ -14,6 +14,8 @@ from .result import PlanResult
 
 # Relative differences below this are what solving twice may differ by, not a move.
 SAME = 1e-9
+# Earlier objectives of an order of priority that differ by less leave the verdict to the later ones.
+_HELD_ALIKE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Comparison:
     ----------
     objective : DataFrame, index "objective", "lower_bound", "upper_bound", "gap", with columns ``first``, ``second``
     better : whether the second plan is proved better (True), worse (False), or neither (None): its interval lies
-        wholly beyond the other's. None too where objectives are of different kinds.
+        wholly beyond the other's. None too where objectives are of different kinds. In an order of priority the first
+        objective that tells them apart decides.
     limits : DataFrame by limit: ``use_first``, ``use_second``, ``bound_first``, ``bound_second``, ``rent_first``,
         ``rent_second``; the bound is ``at_most`` where there is one, else ``at_least``; NaN where a plan has no such
         limit
@@ -85,6 +88,8 @@ def compare_plans(first: PlanResult, second: PlanResult) -> Comparison:
 
 def _differences(first: PlanResult, second: PlanResult) -> list[str]:
     notes = []
+    if first.stages or second.stages:
+        notes.append("plans of an order of priority: the numbers are those of its last objective")
     if first.objective_kind != second.objective_kind:
         notes.append(f"objectives differ in kind: {first.objective_kind} and {second.objective_kind}")
     for what, one, other in (
@@ -99,6 +104,17 @@ def _differences(first: PlanResult, second: PlanResult) -> list[str]:
 
 
 def _better(first: PlanResult, second: PlanResult) -> bool | None:
+    """In an order of priority the first objective that tells the plans apart decides; a later one says nothing alone."""
+    if len(first.stages) != len(second.stages):
+        return None
+    for one, other in zip(first.stages, second.stages, strict=True):
+        verdict = _proved(one, other)
+        if verdict is not None or not abs(one.objective - other.objective) <= _HELD_ALIKE * abs(one.objective):
+            return verdict
+    return _proved(first, second)
+
+
+def _proved(first: PlanResult, second: PlanResult) -> bool | None:
     if first.objective_kind != second.objective_kind or first.objective_unit != second.objective_unit:
         return None
     sign = 1.0 if first.sense == "max" else -1.0
