@@ -1,6 +1,6 @@
 """The monitor on 100,000 series: seconds a period, false alarms, power on planted changes, memory.
 
-python benchmarks/monitor.py [--series N]
+python benchmarks/monitor.py [--series N] [--json FILE]
 
 Series are steady at their own level with their own normal noise (1 to 10 % of the level); after 60 periods changes are
 planted. A false alarm is an alert that opens while nothing was planted; power is the share of series with a planted
@@ -14,9 +14,11 @@ import copy
 import json
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from harness.keep import keep
 
 import kantor as kt
 
@@ -29,7 +31,9 @@ def main() -> None:
     """Run and print one JSON object."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--series", type=int, default=100_000)
-    n = parser.parse_args().series
+    parser.add_argument("--json", type=Path, help="results file to keep the figures in, beside others")
+    given = parser.parse_args()
+    n = given.series
     rng = np.random.default_rng(20261127)
     names = np.array([f"series {i}" for i in range(n)], dtype=object)
     level = rng.uniform(20.0, 100.0, n)
@@ -46,13 +50,16 @@ def main() -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         alarms += int((step.alerts["event"] == "opened").sum()) if period >= WARM else 0
     later = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({
+    facts = {
         "series": n,
         "seconds_a_period": {"median": float(np.median(seconds[2:])), "worst": max(seconds[2:])},
         "false_alarms_per_million_reports": 1e6 * alarms / (n * WATCHED),
         "power": power(monitor, level, noise, rng),
         "peak_memory_mb": {"after 6 periods": peak / 1024, "after 80": later / 1024},
-    }, indent=1))  # fmt: skip
+    }
+    print(json.dumps(facts, indent=1))
+    if given.json is not None:
+        keep(given.json, "living", f"monitor {n}", facts)
 
 
 def power(monitor: kt.Monitor, level: np.ndarray, noise: np.ndarray, rng: np.random.Generator) -> dict[str, float]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
+from typer.testing import CliRunner
 
+import kantor as kt
+from kantor.cli import app
+from kantor.data.saved import save_economy
 from kantor.errors import OptionError, ProblemError
 from kantor.feedback.forecast import backtest, forecast
+from kantor.planning.scenario import build, load_scenario
 
 
 def seasonal(n: int, periods: int = 60, seed: int = 0) -> np.ndarray:
@@ -77,3 +86,84 @@ def test_impossible_requests_are_refused() -> None:
 def test_series_that_stand_still_or_are_zero_stay_so() -> None:
     y = np.vstack([np.zeros(24), np.full(24, 7.0)])
     assert forecast(y, 3, "seasonal", season=6).point == pytest.approx(np.array([[0.0] * 3, [7.0] * 3]))
+
+
+def history_file(folder: Path) -> tuple[str, pd.DataFrame]:
+    """Past demand of two of three products of the village's table, with noise."""
+    rng = np.random.default_rng(4)
+    past = pd.DataFrame(
+        np.array([[30.0], [10.0]]) * (1.0 + 0.1 * rng.standard_normal((2, 24))),
+        pd.Index(["wheat", "cloth"], name="product"), [str(k) for k in range(24)],
+    )  # fmt: skip
+    past.to_csv(folder / "past.csv")
+    return "past.csv", past
+
+
+SCENARIO = """
+[economy]
+source = "village"
+
+[targets.forecast]
+history = "past.csv"
+method = "naive"
+{more}
+"""
+
+
+def village(folder: Path, more: str) -> Path:
+    eco = kt.Economy.from_iot(
+        A=[[0.5, 0.1], [0.2, 0.4]], Y=[30.0, 10.0], labels=["wheat", "cloth"], S=[[1.0, 2.0]], indicators=["hours"]
+    )
+    save_economy(eco, folder / "village", overwrite=True)
+    path = folder / f"plan{len(more)}.toml"
+    path.write_text(SCENARIO.format(more=more))
+    return path
+
+
+def test_the_margin_of_a_forecast_reaches_the_plan(tmp_path: Path) -> None:
+    _, past = history_file(tmp_path)
+    plain, careful = (build(load_scenario(village(tmp_path, more))) for more in ("", "risk = 0.05"))
+    assert plain.targets.tolist() == pytest.approx(past.iloc[:, -1].tolist())
+    found = forecast(past.to_numpy(), 1, "naive")
+    assert careful.targets.to_numpy() == pytest.approx(found.at_risk(0.05)[:, 0])
+    assert (careful.targets > 1.1 * plain.targets).all()
+    limits = {"hours": 160.0}
+    scale = [kt.Plan(p.economy, p.targets, limits=limits).solve().objective for p in (plain, careful)]
+    assert scale[1] < 0.9 * scale[0]  # what certainty costs
+
+
+def test_over_years_each_year_has_its_own_margin(tmp_path: Path) -> None:
+    history_file(tmp_path)
+    plan = build(load_scenario(village(tmp_path, "risk = 0.05\n\n[horizon]\nyears = 3")))
+    wheat = plan.targets[[label for label in plan.targets.index if label[-1] == "wheat"]].to_numpy()
+    assert len(wheat) == 3
+    assert wheat[0] < wheat[1] < wheat[2]  # the further ahead, the less is known
+
+
+def test_a_plan_folder_with_a_forecast_verifies(tmp_path: Path) -> None:
+    history_file(tmp_path)
+    path = village(tmp_path, "risk = 0.1\n\n[limits]\nhours = 160.0")
+    run = CliRunner().invoke(app, ["plan", str(path), "-o", str(tmp_path / "p")])
+    assert run.exit_code == 0, run.output
+    assert CliRunner().invoke(app, ["verify", str(tmp_path / "p")]).exit_code == 0
+    past = tmp_path / "past.csv"
+    past.write_text(past.read_text().replace("3", "4"))
+    assert CliRunner().invoke(app, ["verify", str(tmp_path / "p")]).exit_code != 0
+
+
+def test_the_command_writes_targets_that_a_scenario_reads(tmp_path: Path) -> None:
+    history_file(tmp_path)
+    out = tmp_path / "targets.csv"
+    run = CliRunner().invoke(app, ["forecast", str(tmp_path / "past.csv"), "--risk", "0.05", "-o", str(out), "--json"])
+    assert run.exit_code == 0, run.output
+    said = json.loads(run.output)
+    assert {row["method"] for row in said["backtest"]} == {"naive", "trend", "auto"}
+    table = pd.read_csv(out)
+    assert list(table.columns) == ["product", "amount"]
+    assert dict(zip(table["product"], table["amount"], strict=True)) == pytest.approx(said["targets"])
+
+
+@pytest.mark.parametrize(("values", "why"), [([1.0, np.nan, 2.0, 3.0], "gaps"), ([1.0, 2.0, -1.0, 3.0], "negative")])
+def test_histories_that_are_no_demand_are_refused(values: list[float], why: str) -> None:
+    with pytest.raises(ProblemError, match=f"'bread'.*{why}"):
+        kt.expected_targets(pd.DataFrame([values], ["bread"]), method="naive")

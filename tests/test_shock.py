@@ -116,7 +116,7 @@ def test_impossible_shocks_are_refused(lost: Any) -> None:
 
 
 def test_a_shock_to_a_dense_table_finds_its_method() -> None:
-    """All techniques have capacities, some demand is a supply: the first-order method takes minutes on such tables."""
+    """Every technique has a capacity and some demand is a supply: the first-order method takes minutes there."""
     n = 240
     rng = np.random.default_rng(1)
     A = rng.dirichlet(np.full(n, 0.3), n).T * rng.uniform(0.3, 0.7, n)

@@ -17,6 +17,7 @@ from . import (
     bench,
     compare,
     export,
+    forecast,
     generate,
     info,
     lp,
@@ -118,6 +119,7 @@ app.command("report")(plan.report)
 app.command("replan")(replan.replan)
 app.command("log")(replan.log)
 app.command("monitor")(monitor.monitor)
+app.command("forecast")(forecast.forecast)
 app.command("shock")(shock.shock)
 app.command("ballots")(ballots.ballots)
 app.command("fund")(ballots.fund)

@@ -29,10 +29,24 @@ class EconomyTable(Table):
     kmax: int = pydantic.Field(default=2, ge=1)
 
 
+class ForecastTable(Table):
+    """[targets.forecast]: past demand, and with what probability the plan is to suffice."""
+
+    history: str
+    method: str = "auto"
+    season: int = pydantic.Field(default=1, ge=1)
+    ahead: int = pydantic.Field(default=1, ge=1)
+    risk: float | None = pydantic.Field(default=None, gt=0, lt=1)
+
+
 class TargetsTable(Table):
-    """[targets]: what is wanted: a demand category, "total", or a CSV file (of one year, or with a column a year)."""
+    """[targets]: what is wanted: a demand category, "total", or a CSV file (of one year, or with a column a year).
+
+    ``forecast`` stands in their place.
+    """
 
     final_demand: str = "total"
+    forecast: ForecastTable | None = None
 
 
 class LimitTable(Table):
@@ -297,6 +311,7 @@ def _keys(table: list[str]) -> list[str]:
     models: dict[str, type[Table]] = {
         "economy": EconomyTable,
         "targets": TargetsTable,
+        "forecast": ForecastTable,
         "objective": ObjectiveTable,
         "limits": LimitTable,
         "technique": TechniqueTable,

@@ -59,7 +59,7 @@ from ..data.forms import is_form
 from ..data.labels import show
 from ..data.tables import TableReader
 from ..errors import ProblemError, suggest
-from .grammar import Document, IndicatorTable, TechniqueTable, check_document
+from .grammar import Document, ForecastTable, IndicatorTable, TechniqueTable, check_document
 from .grammar_objective import ObjectiveTable
 from .inherit import whole
 from .scenario_labels import by_label, find_label, labelled
@@ -162,6 +162,8 @@ class Scenario:
     def targets(self, economy: Economy) -> Any:
         """What Plan takes as targets: the name of a category, or a Series or table of years from a CSV file."""
         wanted = self.document.targets.final_demand
+        if self.document.targets.forecast is not None:
+            return self._expected(economy, self.document.targets.forecast)
         if not _is_file(wanted):
             return wanted
         if self.document.several_years:
@@ -169,6 +171,23 @@ class Scenario:
             if all(str(column).isdigit() for column in table.columns):
                 return by_label(table, economy.products, f"{self.path}, targets.final_demand: {wanted}")
         return self.column(wanted, economy.products, "targets.final_demand", fill=0.0)
+
+    def _expected(self, economy: Economy, asked: ForecastTable) -> Any:
+        """Targets from past demand: of one period, or of every year of the plan."""
+        from ..feedback.expected import expected_targets
+
+        where = f"{self.path}, targets.forecast"
+        if self.document.targets.final_demand != "total":
+            raise ProblemError(f"{where}: stands in the place of final_demand; leave one of them out")
+        table = self.table(asked.history, "targets.forecast.history", levels=economy.products.nlevels)
+        horizon = self.horizon(economy)
+        years = (0,) if horizon is None else horizon.named(economy)
+        try:
+            found = expected_targets(table, asked.ahead, len(years), asked.method, asked.season, asked.risk)
+        except ProblemError as error:
+            raise ProblemError(f"{where}: {error}") from None
+        found = by_label(found.set_axis(list(years), axis=1), economy.products, f"{where}: {asked.history}")
+        return found[0].rename("target") if horizon is None else found
 
     def weights(self, economy: Economy, table: ObjectiveTable | None = None) -> Any:
         """Weights of the objective, or of one member of it: None, a number, or a Series by product.
