@@ -13,9 +13,10 @@ import scipy.sparse as sp
 
 from kantor.data.economy import Economy
 from kantor.data.economy_shards import HEAD, open_economy, split_economy
-from kantor.data.parts import read_parts
+from kantor.data.parts import begin_parts, finish_parts, read_parts, write_part
 from kantor.data.regional_economy import regional_economy_part, write_regional_economy
 from kantor.errors import ProblemError
+from kantor.planning.record import digest, sha256_of, written
 from kantor.planning.sharded_verify import verify_sharded
 from kantor.solvers.dispatch import solve_program
 from kantor.solvers.problem import SeparableTerms, TermKind
@@ -174,15 +175,33 @@ def test_limits_that_allow_no_plan_are_proved_to(place):
     assert record["certificate"]["gap"] == "inf"
 
 
-@pytest.mark.parametrize("change", ["activity", "price", "rent", "bound", "economy", "digest"])
-def test_what_was_changed_is_found(place, change):
-    from kantor.data.parts import begin_parts, finish_parts, write_part
-    from kantor.planning.record import digest, sha256_of, written
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    """A plan of the largest scale, and its economy."""
+    folder = tmp_path_factory.mktemp("solved")
+    write_regional_economy(folder / "economy", REGIONS, GOODS, users=USERS)
+    scenario(folder, "scale")
+    assert plan(folder)[0].returncode == 0
+    return folder
 
-    scenario(place, "scale")
-    plan(place)
+
+def test_what_was_changed_is_found(solved, tmp_path):
+    for change in ("activity", "price", "rent", "bound", "economy", "digest"):
+        folder = tmp_path / change
+        shutil.copytree(solved, folder)
+        record = json.loads((folder / "plan" / "plan.json").read_text())
+        record["economy"]["folder"] = str(folder / "economy")
+        record["digest"] = digest(record)
+        (folder / "plan" / "plan.json").write_bytes(written(record))
+        assert verify_sharded(folder / "plan")["ok"]
+        changed(folder, record, change)
+        assert not verify_sharded(folder / "plan")["ok"], change
+    assert run(*kantor("verify", tmp_path / "rent" / "plan")).returncode == 1
+
+
+def changed(place, record, change):
+    """Change a plan, with digests that hold again but for one."""
     folder = place / "plan"
-    record = json.loads((folder / "plan.json").read_text())
     if change in ("activity", "price"):
         name = "techniques" if change == "activity" else "goods"
         table = read_parts(folder / name)[0]
@@ -196,14 +215,11 @@ def test_what_was_changed_is_found(place, change):
         record["certificate"]["upper_bound"] *= 1.0 - 1e-9
     elif change == "economy":
         (place / "economy" / HEAD).write_text((place / "economy" / HEAD).read_text() + " ")
-    if change != "digest":
-        record["digest"] = digest(record)
-    else:
+    if change == "digest":
         record["name"] = "another"
+    else:
+        record["digest"] = digest(record)
     (folder / "plan.json").write_bytes(written(record))
-    checked = verify_sharded(folder)
-    assert not checked["ok"]
-    assert run(*kantor("verify", folder)).returncode == 1
 
 
 def test_what_plans_in_shards_do_not_know_is_refused_by_name(place):

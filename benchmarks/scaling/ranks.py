@@ -6,8 +6,9 @@ slowest rank's. Threads: one process with as many threads as ranks, solve_leonti
 solve_leontief_shards, one thread each. PETSc: the fastest of the --petsc pairs KSP:PC, assembly apart, through
 --petsc-python and --petsc-mpiexec (Debian: python3-petsc4py and /usr/bin/mpirun).
 
-Memory is the peak of a process above what it had before it read the table, of the process with most; "ratio" is that
-over (the peak of one rank / ranks + 16 bytes a fetched value), which should stay below 1.3.
+Memory is the peak of a process above what it had before it read the table ("base_bytes": interpreter, libraries, MPI,
+after a solve of next to nothing), of the process with most; "ratio" is that over (the peak of one rank / ranks + 16
+bytes a fetched value), which should stay below 1.3.
 """
 
 from __future__ import annotations
@@ -84,12 +85,12 @@ def by_ranks(folder: Path, repeats: int) -> dict[str, Any]:
             found = solve_rows(held.pop(), d, layout, world, tolerance=TOLERANCE, error_bound=False, consume=True)
             world.comm.Barrier()
             times.append(time.perf_counter() - began)
-        facts = world.gather(np.array([peak() - base, found.halo, found.x.sum(), read]))
+        facts = world.gather(np.array([peak() - base, found.halo, found.x.sum(), read, base]))
         return {
             "seconds": min(times), "all_seconds": times, "iterations": found.iterations, "residual": found.residual,
             "method": found.info.method, "parts": found.info.seconds, "sum": float(facts[:, 2].sum()),
             "peak_bytes": int(facts[:, 0].max()), "halo": int(facts[:, 1].max()), "ranks": world.size, "read": read,
-            "rank": world.rank,
+            "rank": world.rank, "base_bytes": int(facts[:, 4].max()),
         }  # fmt: skip
 
 
@@ -128,7 +129,8 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         for size in options.memory_ranks:
             found = child([mpiexec, "-n", f"{size}", *here, "--as", "ranks", *once], 1)
             ratio = found["peak_bytes"] / (alone / size + 16.0 * found["halo"])
-            line = {"ranks": size, "peak_bytes": found["peak_bytes"], "halo": found["halo"], "ratio": ratio}
+            line = {"ranks": size, "peak_bytes": found["peak_bytes"], "halo": found["halo"], "ratio": ratio,
+                    "base_bytes": found["base_bytes"]}  # fmt: skip
             record["memory"].append(line)
     if "petsc" in options.only:
         record["petsc"] = {}

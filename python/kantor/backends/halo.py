@@ -19,7 +19,7 @@ from .protocol import Array, Backend
 from .world import World
 
 _TAG = 11
-_PIECE = 1 << 18  # entries moved at once
+_PIECE = 1 << 16  # entries moved at once
 
 
 class Exchange:

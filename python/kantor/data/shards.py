@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 HEAD = "shards.json"
 _VERSION = 1
-_PIECE = 1 << 22
+_PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
