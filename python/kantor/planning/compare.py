@@ -104,7 +104,7 @@ def _differences(first: PlanResult, second: PlanResult) -> list[str]:
 
 
 def _better(first: PlanResult, second: PlanResult) -> bool | None:
-    """In an order of priority the first objective that tells two plans apart decides; a later one alone does not."""
+    """In an order of priority the first objective that tells the plans apart decides; later ones alone say nothing."""
     if len(first.stages) != len(second.stages):
         return None
     for one, other in zip(first.stages, second.stages, strict=True):
