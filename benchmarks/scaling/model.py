@@ -185,11 +185,32 @@ def check(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def draw(predicted: list[dict[str, Any]], path: Path) -> None:
+    """Efficiency over ranks of the first machine, a line for each scaling, with regions and without."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "kantor"  # the same file from the same numbers
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.0, 4.2))
+    for colour, kind in zip(("tab:blue", "tab:green", "tab:red"), ("weak 10^7", "weak 10^8", "strong"), strict=True):
+        for trade, style, words in ((0.05, "-", "regions"), (None, ":", "no regions")):
+            lines = [line for line in predicted if (line["machine"], line["scaling"], line["trade"]) ==
+                     (MACHINES[0].name, kind, trade)]  # fmt: skip
+            axes.semilogx([line["ranks"] for line in lines], [line["efficiency"] for line in lines], style,
+                          base=2, color=colour, label=f"{kind}, {words}")  # fmt: skip
+    axes.set(xlabel="GPUs", ylabel="efficiency (predicted)", title=MACHINES[0].name, ylim=(0.0, 1.05))
+    axes.legend(fontsize=8)
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
 def main() -> None:
     """Print the tables, write JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", type=Path)
     parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--figure", type=Path, help="draw the efficiencies (SVG, PNG or PDF; needs matplotlib)")
     options = parser.parse_args()
     result: dict[str, Any] = {"machines": [asdict(machine) for machine in MACHINES], "predicted": predict()}
     for line in result["predicted"]:
@@ -205,6 +226,8 @@ def main() -> None:
                   f"halo {line['halo']:8,} model {line['halo_model']:10,.0f}  "
                   f"partners {line['partners']} model {line['partners_model']:.1f}  product "
                   f"{1e3 * line['product']:.3f} ms model {1e3 * line['product_model']:.3f} ms")  # fmt: skip
+    if options.figure is not None:
+        draw(result["predicted"], options.figure)
     if options.output is not None:
         options.output.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -102,6 +102,8 @@ class Product:
         self.local, self.world = local, world
         low, high = (int(o) for o in columns.offsets[world.rank : world.rank + 2])
         first, last = (int(o) for o in rows.offsets[world.rank : world.rank + 2])
+        if not consume and not held.has_sorted_indices:
+            held = held.sorted_indices()  # a copy: parts share its memory, and are sorted where they lie
         mine, others, theirs = held, None, np.zeros(0, dtype=np.int64)
         if not whole_rows:
             if at is None:

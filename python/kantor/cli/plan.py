@@ -66,7 +66,8 @@ def plan(
 
     Exit code 0: optimal; 3: infeasible or unbounded, with the diagnosis; 4: a limit was reached; 130: interrupted.
     After 4 and 130 the folder holds the best plan found and its certified gap. SIGTERM and SIGUSR1 interrupt
-    like Ctrl-C. Under mpiexec or srun all ranks solve together.
+    like Ctrl-C. Under mpiexec or srun all ranks solve together; of an economy in shards none has the whole table
+    (docs/scaling.md).
     """
     given = {
         "backend": backend,
