@@ -134,12 +134,13 @@ class Nearby:
         right = np.ascontiguousarray(technology.use[choice])
         guess = right if self.contents is None else self.contents
         self.contents = V = technology.solve(policy.rows, right, guess, _CONTENT)
-        made = np.bincount(own, self.x, self.n)
+        made: FloatArray = np.bincount(own, self.x, self.n).astype(np.float64)
         possible = made[own] > 0.0
         possible[choice] = False
         # What was in doubt, or chosen, once stays so: from other rents it may look settled.
         joined = (self.reduced <= _NEAR * policy.prices[own]) | self.known
         joined[self.shared] = True
+        found: Found | None = None
         for _ in range(_PRICINGS):
             columns = np.flatnonzero(joined & possible)
             found = self._small(policy, columns, made)
@@ -152,6 +153,7 @@ class Nearby:
             if not cheaper.any():
                 break
             joined |= cheaper
+        assert found is not None
         self.known |= joined & possible
         self.known[choice] = True
         self._move(found, policy, columns, made)
