@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,40 +16,16 @@ from kantor.feedback.decentral.councils import facilitate
 from kantor.feedback.decentral.exchange import Channel, agree
 from kantor.feedback.decentral.regions import Region, federate
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-def councils(products: int, workers: int, consumers: int, seed: int = 0) -> dict[str, Any]:
-    """Worker councils that each make one product from three others and labour; consumers with their own tastes."""
-    rng = np.random.default_rng(seed)
-    own = np.arange(workers) % products
-    inputs, output = np.zeros((products, workers)), np.zeros((products, workers))
-    for j in range(workers):
-        inputs[rng.choice(products, 3, replace=False), j] += rng.uniform(0.02, 0.2, 3)
-    output[own, np.arange(workers)] = 1.0
-    labour = rng.uniform(0.5, 1.5, workers)
-    weights = np.hstack([rng.dirichlet(np.ones(products), consumers) / consumers, np.zeros((consumers, 1))])
-    endowment = np.append(np.zeros(products), 0.8 * products)
-    capacity = rng.uniform(1.0, 3.0, workers) * products / workers
-    table = np.vstack([output - inputs, -labour])
-    return {"table": table, "inputs": inputs, "output": output, "labour": labour, "capacity": capacity,
-            "weights": weights, "endowment": endowment}  # fmt: skip
-
-
-def central(made: dict[str, Any]) -> kt.PlanResult:
-    n = len(made["output"])
-    eco = kt.Economy.from_arrays(input=made["inputs"], output=made["output"], intensities=[made["labour"]],
-                                 demand=np.ones(n), indicators=["labour"])  # fmt: skip
-    wanted = made["weights"][:, :n].sum(axis=0)
-    plan = kt.Plan(eco, np.ones(n), kt.LogUtility(weights=wanted), {"labour": made["endowment"][-1]}, made["capacity"])
-    return plan.solve(1e-8)
+from decentral import society
 
 
 @pytest.mark.parametrize(("workers", "consumers"), [(60, 40), (600, 400)])
 def test_councils_end_at_the_central_plan_and_its_prices(workers: int, consumers: int) -> None:
-    made = councils(20, workers, consumers)
-    found = facilitate(
-        made["table"], made["capacity"], made["weights"], made["endowment"], tolerance=1e-4, most_rounds=4000
-    )
-    agreement, plan = found.agreement, central(made)
+    made = society(20, workers, consumers)
+    found = made.facilitate(tolerance=1e-4, most_rounds=4000)
+    agreement, plan = found.agreement, made.central()
     assert agreement.converged
     n = 20
     assert agreement.prices[:n] == pytest.approx(plan.prices.to_numpy(), rel=1e-3)
@@ -58,11 +36,11 @@ def test_councils_end_at_the_central_plan_and_its_prices(workers: int, consumers
 
 
 def test_units_of_products_do_not_matter() -> None:
-    made = councils(6, 12, 5)
+    made = society(6, 12, 5)
     other = np.array([1.0, 1e3, 1e-2, 1.0, 10.0, 1.0, 1e6])
-    plain = facilitate(made["table"], made["capacity"], made["weights"], made["endowment"], tolerance=1e-5)
+    plain = made.facilitate(tolerance=1e-5)
     scaled = facilitate(
-        made["table"] * other[:, None], made["capacity"], made["weights"], made["endowment"] * other, tolerance=1e-5
+        made.table * other[:, None], made.capacity, made.weights, made.endowment * other, tolerance=1e-5
     )
     assert scaled.agreement.prices * other == pytest.approx(plain.agreement.prices, rel=1e-3)
 
@@ -103,6 +81,56 @@ def test_regions_end_at_the_joint_optimum() -> None:
         assert labour[owner == r] @ found.activity[r] <= limits[r]["labour"] * (1 + 1e-9)
     # One signal to and one proposal from each of four regions in every round, and nothing else.
     assert found.agreement.messages == 8 * found.agreement.rounds
+
+
+def nations(seed: int = 5) -> tuple[kt.Economy, dict[str, Any], dict[str, Any], kt.PlanResult]:
+    """Three nations of two provinces and three sectors; labour does not leave its province, and each nation has a
+    limit on land besides. The joint plan has all nine limits."""
+    rng = np.random.default_rng(seed)
+    names, n = ["A", "B", "C"], 18
+    labels = [f"{sector} {province}" for province in ("north", "south") for sector in "xyz"]
+    A = rng.uniform(0, 0.1, (n, n)) * (rng.random((n, n)) < 0.5)
+    Y = rng.uniform(0.5, 2, (n, 3))
+    north = np.tile([1.0, 1.0, 1.0, 0.0, 0.0, 0.0], 3)
+    labour, land = rng.uniform(0.5, 1.5, n), rng.uniform(0.1, 1.0, n)
+    S = np.vstack([labour * north, labour * (1.0 - north), land])
+    kinds = ["labour north", "labour south", "land"]
+    eco = kt.Economy.from_mrio(A=A, Y=Y, S=S, indicators=kinds, regions=names, sectors=labels,
+                               demand_categories=["use"])  # fmt: skip
+    x, owner = eco.activity.to_numpy(), eco.techniques.get_level_values(0)
+    limits = {r: {kind: float(S[k, owner == r] @ x[owner == r]) * rng.uniform(0.9, 1.1) for k, kind in enumerate(kinds)}
+              for r in names}  # fmt: skip
+    rows = {f"{kind} {r}": np.where(owner == r, S[k], 0.0) for r in names for k, kind in enumerate(kinds)}
+    joint = eco.replace(intensities=pd.DataFrame(list(rows.values()), list(rows), eco.techniques),
+                        indicator_units=None, aliases={}, reference_use=None)  # fmt: skip
+    wanted = pd.Series(Y.sum(axis=1), eco.products)
+    bounds = {f"{kind} {r}": limits[r][kind] for r in names for kind in kinds}
+    plan = kt.Plan(joint, wanted, kt.LogUtility(weights=wanted / wanted.sum()), bounds)
+    return eco, {r: Y[:, k] for k, r in enumerate(names)}, limits, plan.solve(1e-9)
+
+
+def test_a_federation_of_national_plans_ends_at_the_central_optimum() -> None:
+    eco, demands, limits, joint = nations()
+    found = federate(eco, demands, limits, rho=0.1, tolerance=1e-6, most_rounds=4000)
+    assert found.agreement.converged
+    assert 10 < found.agreement.rounds < 1000
+    assert len(found.agreement.history) == found.agreement.rounds
+    assert found.objective == pytest.approx(joint.objective, abs=1e-4)
+    assert found.agreement.messages == 2 * 3 * found.agreement.rounds
+    owner = eco.techniques.get_level_values(0)
+    for nation, own in limits.items():
+        for kind, most in own.items():
+            assert eco.indicator(kind).to_numpy()[owner == nation] @ found.activity[nation] <= most * (1 + 1e-9)
+    # Every nation has a limit that binds, so autonomy inside its limits is what is tested.
+    assert all(any(joint.rents[f"{kind} {r}"] > 1e-6 for kind in own) for r, own in limits.items())
+
+
+def test_ten_thousand_councils_answer_at_once() -> None:
+    made = society(20, 6_000, 4_000)
+    agreement = made.facilitate(tolerance=1e-4, most_rounds=60).agreement
+    assert agreement.messages == 2 * 3 * agreement.rounds
+    worst = [entry["primal"] for entry in agreement.history]
+    assert min(worst[-10:]) < 0.2 * worst[0]
 
 
 def test_only_vectors_of_n_numbers_cross() -> None:

@@ -26,6 +26,7 @@ SWEEPS = (0, 1, 3, 12, 32)  # between two evaluations: 48 sweeps in all
 _CUTS = 30
 _HOPS = 30  # conversions one after another
 _AT_CAPACITY = 1e-6
+_ROUNDED = 1e-7  # of its product's price: what a technique may earn at prices solved nearly to rounding
 _ENOUGH = 0.02  # sweeps end when the gap is this share of the tolerance
 
 
@@ -82,7 +83,8 @@ class BoundSearch:
         point = self.clean(point)
         yield point
         full = activity >= self.program.capacity * (1.0 - _AT_CAPACITY)
-        values = self.values(point, activity, full)
+        # Where no technique earns more than rounding leaves, the cheapest ones are known, even if they do not run yet.
+        values = self.values(point, np.zeros_like(activity) if self._settled(point) else activity, full)
         starts = [point] if values is None else [values, point]
         if values is not None:
             yield values
@@ -178,6 +180,14 @@ class BoundSearch:
         if prices is None:
             return None
         return DualPoint(flush(np.where(solved, np.maximum(prices, 0.0), kept)), point.rents, point.floor_rents)
+
+    def _settled(self, point: DualPoint) -> bool:
+        """Whether every technique has one product and no capacity, and earns nothing that counts."""
+        program = self.program
+        if np.isfinite(program.capacity).any() or (program.producer_of < 0).any():
+            return False
+        excess, _, _ = self.evaluator.column_excess(point.prices, point.rents, point.floor_rents, self.cost)
+        return bool((excess <= _ROUNDED * program.own_output * point.prices[program.producer_of]).all())
 
     def sweep(self, prices: FloatArray, point: DualPoint, full: np.ndarray[Any, Any]) -> FloatArray:
         """T(p), less a margin for rounding, over techniques that are not full; other goods keep their price."""

@@ -4,7 +4,8 @@ The cheapest techniques P at the old rents are nearly the right ones. What is le
 where another technique costs hardly more change over, and rents move until the last few are indifferent. Every round
 
 1. solves a small linear program in as many rows as goods that may change and limits: w_j is the part of its good's
-   output that technique j takes over, at what it costs more and at what it frees of the limits, all told;
+   output that technique j takes over, at what it costs more and at what it frees of the limits, all told; techniques
+   join it as its rents make them cheaper (column generation);
 2. puts the techniques that took over in P and finds the activity of those that only share a good, and the rents, by
    Newton steps in as many unknowns as limits are tight, with a Leontief solve each for the plan and for prices;
 3. compares the plan with the cheapest techniques at those rents: a value and a bound.
@@ -26,12 +27,12 @@ from .exchange_point import Exchanged, Point
 from .policy import Policy, cheapest_policy
 from .problem import FloatArray
 from .rigour import gamma
-from .small_program import BASIC, solve_small
+from .small_program import BASIC, Found, solve_small
 from .technology import Technology
 
 _MOST_ROUNDS = 6
-# Techniques that cost at most this share more may take over; how that grows where limits cannot be met so.
-_NEAR, _WIDER = 0.01, 3.0
+# Techniques that cost at most this share more are in doubt from the start; that seem cheaper by that share, join them.
+_NEAR, _CHEAPER, _PRICINGS = 0.005, 1e-5, 12
 _ROUGH, _CONTENT = 1e-4, 1e-3  # accuracy of the first prices and outputs, of contents
 _CLOSE = 1e-6  # accuracy of the first exact step
 _ENOUGH, _MARGIN, _SHARE = 0.1, 1e-11, 0.01  # as in block exchange
@@ -55,7 +56,7 @@ class Nearby:
         self.limit = 1.0 - np.maximum(margin, 4.0 * gamma(np.count_nonzero(technology.use, axis=0) + 8))
         self.history: list[dict[str, float]] = []
         self.contents: FloatArray | None = None
-        self.near, self.doubts, self.known = _NEAR, 0, np.zeros(self.m, bool)
+        self.doubts, self.known = 0, np.zeros(self.m, bool)
 
     def run(self, start: Point, out_of_time: Callable[[], bool] = lambda: False) -> Exchanged:
         """Rounds until value and bound are within a tenth of the tolerance; not settled if they do not come there."""
@@ -103,7 +104,7 @@ class Nearby:
         unit = technology.cost + technology.use @ self.rents + technology.input_cost(policy.prices)
         self.reduced = unit - policy.prices[self.own]
         made = np.bincount(self.own, np.maximum(self.x, 0.0), self.n)
-        shared = (self.x > _TRACE * made[self.own]) & (self.reduced <= self.near * policy.prices[self.own])
+        shared = (self.x > _TRACE * made[self.own]) & (self.reduced <= _NEAR * policy.prices[self.own])
         self._share(policy, shared, made)
 
     def _share(self, policy: Policy, shared: np.ndarray[Any, Any], made: np.ndarray[Any, Any]) -> None:
@@ -124,21 +125,44 @@ class Nearby:
 
     # ---- the small program -----------------------------------------------------------------------------------------
     def _change_over(self, policy: Policy) -> bool:
-        """Which techniques take over what part of their goods, and at which rents; False if no answer is found."""
-        technology, choice, r = self.technology, policy.choice, self.r
+        """Which techniques take over what part of their goods, and at which rents; False if no answer is found.
+
+        The program begins with the techniques in doubt. At its rents others may seem cheaper: they join, until none is.
+        """
+        technology, choice, own = self.technology, policy.choice, self.own
         self._balance(1e-2 * _ROUGH)
         right = np.ascontiguousarray(technology.use[choice])
-        self.contents = technology.solve(
-            policy.rows, right, right if self.contents is None else self.contents, _CONTENT
-        )  # fmt: skip
-        made = np.bincount(self.own, self.x, self.n)
-        near = (self.reduced <= self.near * policy.prices[self.own]) & (made[self.own] > 0.0)
-        near[self.shared] = True
+        guess = right if self.contents is None else self.contents
+        self.contents = V = technology.solve(policy.rows, right, guess, _CONTENT)
+        made: FloatArray = np.bincount(own, self.x, self.n).astype(np.float64)
+        possible = made[own] > 0.0
+        possible[choice] = False
         # What was in doubt, or chosen, once stays so: from other rents it may look settled.
-        near |= self.known & (made[self.own] > 0.0)
-        self.known[near] = self.known[choice] = True
-        near[choice] = False
-        columns = np.flatnonzero(near)
+        joined = (self.reduced <= _NEAR * policy.prices[own]) | self.known
+        joined[self.shared] = True
+        found: Found | None = None
+        for _ in range(_PRICINGS):
+            columns = np.flatnonzero(joined & possible)
+            found = self._small(policy, columns, made)
+            if found is None:
+                return False
+            move = np.maximum(-found[1][-self.r :], 0.0) - self.rents
+            ahead = V @ move
+            then = self.reduced + technology.use @ move + technology.input_cost(ahead) - ahead[own]
+            cheaper = possible & ~joined & (then < -_CHEAPER * policy.prices[own])
+            if not cheaper.any():
+                break
+            joined |= cheaper
+        assert found is not None
+        self.known |= joined & possible
+        self.known[choice] = True
+        self._move(found, policy, columns, made)
+        return True
+
+    def _small(self, policy: Policy, columns: np.ndarray[Any, Any], made: FloatArray) -> Found | None:
+        """The small program over these techniques: shares of their goods, change of the scale, what limits miss."""
+        technology, choice, r, V = self.technology, policy.choice, self.r, self.contents
+        assert V is not None
         goods, row = np.unique(self.own[columns], return_inverse=True)
         self.doubts, k, size = goods.size, columns.size, made[self.own[columns]]
         B = self._freed(columns)
@@ -150,7 +174,7 @@ class Nearby:
         ]
         cost, low = (self.reduced[columns] - B @ self.rents) * size, -self.x[columns] / size
         if self.scaled:
-            need = self.contents.T @ self.demand
+            need = V.T @ self.demand
             blocks[0].append(sp.csr_array(-share[:, None] / self.t))
             blocks[1].append(sp.csr_array(need[:, None]))
             cost = np.append(cost, float(policy.prices @ self.demand) - 1.0 - float(need @ self.rents))
@@ -160,18 +184,18 @@ class Nearby:
         cost, low = np.append(cost, np.full(r, _MISS * worth)), np.append(low, np.zeros(r))
         matrix: Any = sp.block_array(blocks, format="csc")  # type: ignore[call-overload, unused-ignore]
         rows = np.append(share, self.limit - technology.use.T @ self.x)
-        found = solve_small(cost, matrix, np.full(rows.size, -np.inf), rows, low, np.full(low.size, np.inf))
-        if found is None:
-            return False
+        return solve_small(cost, matrix, np.full(rows.size, -np.inf), rows, low, np.full(low.size, np.inf))
+
+    def _move(self, found: Found, policy: Policy, columns: np.ndarray[Any, Any], made: FloatArray) -> None:
+        """Take over what the small program says."""
         change, duals, _, status = found
-        if (change[-r:] > self.fine).any():
-            self.near *= _WIDER
-        self.x[columns] = np.maximum(self.x[columns] + change[:k] * size, 0.0)
-        self.x[choice[goods]] -= np.bincount(row, change[:k] * size, goods.size)
+        k, own = columns.size, self.own[columns]
+        taken = change[:k] * made[own]
+        self.x[columns] = np.maximum(self.x[columns] + taken, 0.0)
+        self.x[policy.choice] -= np.bincount(own, taken, self.n)
         self.t += float(change[k]) if self.scaled else 0.0
-        self.rents = np.maximum(-duals[goods.size :], 0.0)
-        self.tight = np.flatnonzero(status[goods.size :] != BASIC)
-        return True
+        self.rents = np.maximum(-duals[-self.r :], 0.0)
+        self.tight = np.flatnonzero(status[-self.r :] != BASIC)
 
     def _freed(self, columns: np.ndarray[Any, Any]) -> FloatArray:
         """(k, r): what a unit by these techniques, instead of their goods' own, adds to the use of each limit."""
