@@ -45,7 +45,7 @@ def _reach(facts: Facts) -> str:
 
 
 def _binding(facts: Facts) -> str:
-    found = facts.result.bottlenecks()
+    found = facts.bottlenecks
     if found.empty:
         return "<b>What binds:</b> no limit and no capacity."
     parts = []
