@@ -36,7 +36,8 @@ def explorer(facts: Facts) -> str:
     if not facts.made:
         return ""
     groups = _groups(facts)
-    what = "A click on a product shows what goes into it and where it goes; the picture can be walked through."
+    what = "A click on a product shows what goes into it and where it goes; the picture can be walked through. "
+    what += "A rent is the worth of the scarce labour, capital or other limit that its makers use."
     if not groups.alone:
         what = (
             f"{counted(len(facts.result.prices), 'product')} are shown as {len(groups.labels):,} groups; their figures "

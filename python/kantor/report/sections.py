@@ -180,7 +180,8 @@ def bottlenecks(facts: Facts) -> str:
         bound = quantity(float(row["bound"]), str(row["unit"]))
         rows.append((Markup(f"{words}, {kind}"), bound, bar, f"{gain:+.4g}", quantity(float(row["rent"]))))
     unit, more = facts.result.objective_unit, len(found) - len(rows)
-    note = f"One percent more: change of the objective ({unit}) if the bound were one percent wider. Rent: per unit"
+    note = f"One percent more: change of the objective ({unit}) if the bound were one percent wider. Rent: "
+    note += "what one unit more would bring"
     note += f". {more} more are in the plan folder." if more > 0 else "."
     header = ("what binds", "bound", "", "one percent more", "rent")
     return section(
