@@ -35,7 +35,8 @@ whitepaper: $(VENV)/.package
 
 # Sdist, wheel from it, installed outside the tree and used; PYTHONS="python3.12 python3.13" for others than this one.
 dist: $(VENV)/.package
-	$(VENV)/bin/python tools/check_release.py $(PYTHONS)
+	$(PIP) install --quiet "cyclonedx-bom==7.5.0"
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python tools/check_release.py $(PYTHONS)
 
 lint: native $(VENV)/.extras
 	$(VENV)/bin/ruff check .
