@@ -11,7 +11,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 EDITABLE := $(PIP) install --quiet --no-build-isolation --editable .
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(shell find csrc -name '*.?pp' -o -name '*.cu')
 
-.PHONY: plan test bench docs dist lint native clean
+.PHONY: plan test bench docs whitepaper dist lint native clean
 .DELETE_ON_ERROR:
 
 plan: native
@@ -28,9 +28,15 @@ docs: native $(VENV)/.docs
 	$(VENV)/bin/python -m sphinx -b html -W --keep-going -q docs build/docs
 	$(VENV)/bin/python tools/check_links.py build/docs
 
+# The white paper as build/whitepaper.pdf. WeasyPrint needs Pango (Debian: libpango-1.0-0 libpangoft2-1.0-0).
+whitepaper: $(VENV)/.package
+	$(PIP) install --quiet "kantor[whitepaper]"
+	$(VENV)/bin/python tools/make_whitepaper.py docs/whitepaper.md build/whitepaper.pdf
+
 # Sdist, wheel from it, installed outside the tree and used; PYTHONS="python3.12 python3.13" for others than this one.
 dist: $(VENV)/.package
-	$(VENV)/bin/python tools/check_release.py $(PYTHONS)
+	$(PIP) install --quiet "cyclonedx-bom==7.5.0"
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python tools/check_release.py $(PYTHONS)
 
 lint: native $(VENV)/.extras
 	$(VENV)/bin/ruff check .

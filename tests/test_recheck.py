@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from kantor import Harmony, LogUtility, Plan, PowerUtility
+from kantor.errors import ProblemError
 from kantor.planning import intervals, rebound, recheck
 from kantor.planning.objectives import Objective
 from kantor.planning.rebound import check_multipliers, surplus
@@ -223,3 +224,11 @@ def test_a_column_that_must_be_tight_to_the_last_digit() -> None:
     assert check_multipliers(problem, m).bound == pytest.approx(0.2)
     m = Multipliers(np.array([price, np.nextafter(price, 0.0)]), np.zeros(0), np.zeros(0), np.zeros(3))
     assert check_multipliers(problem, m).bound <= 0.0
+
+
+def test_a_utility_without_a_name_here_is_refused() -> None:
+    """Taken for another one, its bound would prove nothing."""
+    u = Utility("square-root", 0.5, np.ones(1, bool), np.ones(1), np.ones(1))
+    for check in (rebound._conjugate, recheck._utility_value):
+        with pytest.raises(ProblemError, match="square-root"):
+            check(u, np.ones(1, np.longdouble))

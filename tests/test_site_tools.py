@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import check_links  # noqa: E402
 import import_map  # noqa: E402
 import make_docs  # noqa: E402
+import make_whitepaper  # noqa: E402
 
 
 def test_no_import_points_upwards() -> None:
@@ -57,3 +58,20 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
         "b.html: a.html#gone has no such place",
         "b.html: c.html leads nowhere",
     ]
+
+
+def test_white_paper_has_no_links_that_lead_nowhere(tmp_path: Path) -> None:
+    pytest.importorskip("markdown_it")
+    page = tmp_path / "page.md"
+    page.write_text("# A\n\n12<!-- file: field --> [b](other.md), [c](https://example.org)\n\n| d |\n|---|\n| e |\n")
+    text = make_whitepaper.text_of(page)
+    assert "12 b, <a href=" in text
+    assert "<table>" in text
+    assert not any(trace in text for trace in ("other.md", "<!--"))
+
+
+def test_white_paper_is_a_pdf(tmp_path: Path) -> None:
+    pytest.importorskip("weasyprint", reason="needs WeasyPrint (pip install 'kantor[whitepaper]')", exc_type=Exception)
+    make_whitepaper.write(ROOT / "docs" / "whitepaper.md", tmp_path / "a" / "paper.pdf")
+    assert (tmp_path / "a" / "paper.pdf").read_bytes().startswith(b"%PDF-")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["paper.pdf"]

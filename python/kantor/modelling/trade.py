@@ -135,6 +135,9 @@ class _World:
         goods = self._goods(trade)
         prices = self._vector(trade.prices, "trade prices", 1.0)
         pairs = self._pairs(trade)
+        for what, named in (("transport", trade.transport), ("limits", trade.limits)):
+            for region in (region for pair in named or {} for region in pair):
+                self._region(region, f"trade {what}")
         lonely = set(self.regions) - {region for pair in pairs for region in pair}
         if lonely and len(self.regions) > 1:
             raise ProblemError(f"trade: no pair names the region {min(lonely)!r}; leave it out or give it a partner")
@@ -231,7 +234,12 @@ class _World:
     def _vector(self, value: Any, what: str, blank: float) -> FloatArray:
         """Values over all products; those a Series leaves out get ``blank``."""
         out = np.full(self.n, blank if isinstance(value, pd.Series | Mapping) else float(value))
-        if isinstance(value, pd.Series | Mapping):
+        if isinstance(value, pd.Series):
+            at = self.first.products.get_indexer(value.index)
+            for label in value.index[at < 0]:
+                self._product(label, what)  # raises, with the nearest name
+            out[at] = value.to_numpy(np.float64)
+        elif isinstance(value, Mapping):
             for label, number in value.items():
                 out[self._product(label, what)] = float(number)
         bad = ~(out >= 0)
@@ -247,9 +255,6 @@ class _World:
             return sp.csr_array(shape)
         if trade.carrier is None:
             raise ProblemError("trade: transport is given but no carrier; name the product that is transport")
-        for pair in trade.transport:
-            for region in pair:
-                self._region(region, "trade transport")
         need = trade.transport.get((source, target), trade.transport.get((target, source)))
         if need is None:
             return sp.csr_array(shape)
@@ -258,9 +263,6 @@ class _World:
         return sp.csr_array((amounts, (row, np.arange(len(at)))), shape=shape)
 
     def _limit(self, trade: Trade, source: str, target: str) -> FloatArray:
-        for pair in trade.limits or {}:
-            for region in pair:
-                self._region(region, "trade limits")
         given = (trade.limits or {}).get((source, target), np.inf)
         return self._vector(given, f"trade limit {source!r} to {target!r}", np.inf)
 

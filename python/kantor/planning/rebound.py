@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ProblemError
 from .intervals import UNIT, FloatArray, Interval, LongArray, down, exactly, inner, product, scaled, up
 from .recheck import EXACT_ENTRIES, Multipliers, Problem, Utility, given, summed
 
@@ -225,6 +226,8 @@ def _conjugate(u: Utility, p: LongArray) -> Interval:
             inside = w * (-np.log(beta) - 1 + beta * e)
             at_zero = w * np.log(e) if e > 0 else np.full_like(w, -np.inf)
             terms = np.where(beta * e <= 1, inside, at_zero)
+        elif u.name != "power":
+            raise ProblemError(f"objective: the verifier does not know the utility {u.name!r}")
         else:
             sigma = np.longdouble(u.parameter)
             if sigma < 1:

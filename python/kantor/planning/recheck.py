@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
+from ..errors import ProblemError
 from .intervals import FloatArray, Interval, LongArray, gamma, inner, product
 
 # Rows whose sign the guard leaves open (relative excess up to this) are computed exactly, while they have together no
@@ -201,9 +202,11 @@ def _utility_value(u: Utility, consumption: FloatArray) -> tuple[Interval, LongA
             terms = w * ratio / (np.longdouble(u.parameter) + ratio)
         elif u.name == "log":
             terms = w * np.log(ratio + np.longdouble(u.parameter))
-        else:
+        elif u.name == "power":
             sigma = np.longdouble(u.parameter)
             terms = w * ratio ** (1 - sigma) / (1 - sigma)
+        else:
+            raise ProblemError(f"objective: the verifier does not know the utility {u.name!r}")
     return summed(terms, w), np.abs(terms) + w
 
 

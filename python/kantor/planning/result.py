@@ -116,16 +116,19 @@ class PlanResult(Shown):
         The changes are exact for small relaxations (they are derivatives) and never understate what a larger one
         costs: the gain per unit falls as other bounds begin to bind.
         """
-        rows = [*self._limit_rows(), *self._capacity_rows()]
         columns = ["kind", "name", "indicator", "use", "bound", "rent", "one_more_unit", "one_more_percent", "unit"]
-        table = pd.DataFrame(rows, columns=columns).set_index(["kind", "name"])
+        table = pd.DataFrame([*self._limit_rows(), *self._capacity_rows()], columns=columns)
         value = table["rent"] * table["bound"].abs()
         slack = (table["bound"] - table["use"]).abs() / table["bound"].abs().where(table["bound"] != 0, 1.0)
         holds = (table["rent"] > 0) & (slack <= _REACHED)
         holds &= (value > _NEGLIGIBLE * value.sum()) | (table["bound"] == 0)
         table = table[holds]
         order = np.argsort(-table["one_more_percent"].abs().to_numpy(), kind="stable")
-        return table.iloc[order]
+        table = table.iloc[order]
+        # Names are labels of all sorts, tuples among them: set_index would compare each with each to sort them.
+        coded = [pd.factorize(table[level]) for level in ("kind", "name")]
+        index = pd.MultiIndex([_objects(names) for _, names in coded], [at for at, _ in coded], names=["kind", "name"])
+        return table.drop(columns=["kind", "name"]).set_axis(index)
 
     def _limit_rows(self) -> list[tuple[Any, ...]]:
         sign = 1.0 if self.sense == "max" else -1.0
@@ -145,12 +148,13 @@ class PlanResult(Shown):
     def _capacity_rows(self) -> list[tuple[Any, ...]]:
         sign = 1.0 if self.sense == "max" else -1.0
         capacity, rent = self.capacities.to_numpy(), self.capacity_rents.to_numpy()
-        activity, labels = self.activity.to_numpy(), self.activity.index
+        held = np.flatnonzero(np.isfinite(capacity) & (rent > 0))
+        activity = self.activity.to_numpy()[held].tolist()
+        labels = list(self.activity.index[held])
         rows: list[tuple[Any, ...]] = []
-        for j in np.flatnonzero(np.isfinite(capacity) & (rent > 0)).tolist():
-            bound, per_unit = float(capacity[j]), sign * float(rent[j])
-            percent, unit = per_unit * abs(bound) / 100.0, self._activity_unit(labels[j])
-            rows.append(("capacity", labels[j], labels[j], activity[j], bound, float(rent[j]), per_unit, percent, unit))
+        for name, used, bound, each in zip(labels, activity, capacity[held].tolist(), rent[held].tolist(), strict=True):
+            percent, unit = sign * each * abs(bound) / 100.0, self._activity_unit(name)
+            rows.append(("capacity", name, name, used, bound, each, sign * each, percent, unit))
         return rows
 
     def _activity_unit(self, technique: Any) -> str:
@@ -382,3 +386,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return _finite(float(value))
     return value if isinstance(value, str | int) else str(value)
+
+
+def _objects(labels: Any) -> pd.Index:
+    """Labels as they are: tuples make no further levels.
+
+    >>> _objects([("a", 1), "b"]).nlevels
+    1
+    """
+    out = np.empty(len(labels), dtype=object)
+    out[:] = list(labels)
+    return pd.Index(out, dtype=object, tupleize_cols=False)

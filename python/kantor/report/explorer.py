@@ -36,7 +36,8 @@ def explorer(facts: Facts) -> str:
     if not facts.made:
         return ""
     groups = _groups(facts)
-    what = "A click on a product shows what goes into it and where it goes; the picture can be walked through."
+    what = "A click on a product shows what goes into it and where it goes; the picture can be walked through. "
+    what += "A rent is the worth of the scarce labour, capital or other limit that its makers use."
     if not groups.alone:
         what = (
             f"{counted(len(facts.result.prices), 'product')} are shown as {len(groups.labels):,} groups; their figures "
@@ -148,21 +149,22 @@ KEPT_ALL = 3_000
 def _largest(flows: sp.csr_array, most: int) -> dict[str, Any]:
     """Of every row the largest entries (columns and worth), and the sum of the others."""
     flows.sum_duplicates()
-    start, who, worth, rest = [0], [], [], []
-    for i in range(flows.shape[0]):
-        row = slice(flows.indptr[i], flows.indptr[i + 1])
-        columns, values = flows.indices[row], flows.data[row]
-        size = np.abs(values)
-        top = np.argsort(-size, kind="stable")[:most]
-        top = top[size[top] > _HAIR * size.sum()]
-        who += columns[top].tolist()
-        worth.append(values[top])
-        rest.append(float(values.sum() - values[top].sum()))
-        start.append(len(who))
-        if abs(rest[-1]) <= 1e-6 * size.sum():
-            rest[-1] = 0.0
-    every = np.concatenate(worth) if worth else np.zeros(0)
-    return {"start": start, "who": who, "worth": _rounded(every, 4), "rest": _rounded(np.array(rest), 4, zero=0)}
+    count = flows.shape[0]
+    row = np.repeat(np.arange(count), np.diff(flows.indptr))
+    size = np.abs(flows.data)
+    order = np.lexsort((-size, row))
+    total = np.bincount(row, size, count)
+    # Within a row the entries now fall; the first ones that can be seen stay.
+    rank = np.arange(len(order)) - flows.indptr[row]
+    kept = order[(rank < most) & (size[order] > _HAIR * total[row])]
+    rest = np.bincount(row, flows.data, count) - np.bincount(row[kept], flows.data[kept], count)
+    rest[np.abs(rest) <= 1e-6 * total] = 0.0
+    return {
+        "start": [0, *np.cumsum(np.bincount(row[kept], minlength=count)).tolist()],
+        "who": flows.indices[kept].tolist(),
+        "worth": _rounded(flows.data[kept], 4),
+        "rest": _rounded(rest, 4, zero=0),
+    }
 
 
 def _summed(groups: Groups) -> Any:

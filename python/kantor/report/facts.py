@@ -51,6 +51,16 @@ class Facts:
         return math.isfinite(self.result.objective)
 
     @cached_property
+    def bottlenecks(self) -> pd.DataFrame:
+        """What binds, the most valuable first."""
+        return self.result.bottlenecks()
+
+    @cached_property
+    def binding(self) -> set[str]:
+        """Names of the limits that bind."""
+        return {str(name) for kind, name in self.bottlenecks.index if kind != "capacity"}
+
+    @cached_property
     def _economy(self) -> tuple[Economy | None, str]:
         return economy_of(self.result, self.record)
 

@@ -15,6 +15,7 @@ from .numbers import change, counted, exact, percent, quantity
 from .page import named, section
 
 _SOME = 3
+_BASE = " The base is all targets met in full with the base year's technology."
 
 
 def overview(facts: Facts) -> str:
@@ -38,26 +39,32 @@ def _reach(facts: Facts) -> str:
     worth = result.prices.to_numpy(float)[wanted] * target[wanted]
     mean = float(ratio @ worth / worth.sum()) if worth.sum() > 0 else float(ratio.mean())
     least = result.targets.index[np.flatnonzero(wanted)[int(np.argmin(ratio))]]
+    words = ""
+    if result.objective_kind == "harmony":
+        words = " Harmony counts what is missing of a target for more than what is delivered beyond it; "
+        words += "0 is every target just met."
     return (
         f"<b>What it achieves:</b> {int((ratio >= 1 - SAME).sum()):,} of {len(ratio):,} targets in full, "
-        f"{percent(mean)} of all by value; least served is {facts.name(least).html} with {percent(float(ratio.min()))}."
+        f"{percent(mean)} of all by value; least served is {facts.name(least).html} with "
+        f"{percent(float(ratio.min()))}.{words}"
     )
 
 
 def _binding(facts: Facts) -> str:
-    found = facts.result.bottlenecks()
+    found = facts.bottlenecks
     if found.empty:
         return "<b>What binds:</b> no limit and no capacity."
     parts = []
     for (kind, name), row in records(found.head(_SOME)):
         words = facts.name(name).html if kind == "capacity" else named(str(name)).html
         gain = float(row["one_more_percent"])
-        parts.append(f"{words} ({kind} {escape(quantity(float(row['bound']), str(row['unit'])))}: {gain:+.3g})")
+        bound = escape(quantity(float(row["bound"]), str(row["unit"])))
+        parts.append(f"{words}, {kind} {bound} (one percent more: {gain:+.3g})")
     more = f" and {len(found) - _SOME:,} more" if len(found) > _SOME else ""
     unit = facts.result.objective_unit
     return (
-        f"<b>What binds:</b> {'; '.join(parts)}{more}. The number says how the objective ({escape(unit)}) would "
-        "change if that bound were one percent wider."
+        f"<b>What binds</b>, the most valuable first: {'; '.join(parts)}{more}. In brackets: what the objective "
+        f"({escape(unit)}) would gain if that bound were one percent wider."
     )
 
 
@@ -90,17 +97,19 @@ def _growing(facts: Facts) -> str:
     if "action" in moved.index.names:
         moved = moved[moved.index.get_level_values("action") == "run"]
     real = moved[np.abs(moved.to_numpy()) > SAME * np.abs(old.reindex(moved.index).to_numpy())]
-    parts = []
-    for word, ascending in (("grows most", False), ("shrinks most", True)):
+    lists = []
+    for word, ascending in (("What to expand", False), ("What shrinks", True)):
         side = real[real < 0] if ascending else real[real > 0]
-        top = leading(side.sort_values(ascending=ascending, kind="stable"), 1)
-        for key, value in entries(top):
+        parts = []
+        for key, value in entries(leading(side.sort_values(ascending=ascending, kind="stable"), _SOME)):
             before = float(old[key])
-            share = f" ({change((before + value) / before)})" if before > 0 else ", which the base does not run"
-            parts.append(f"{facts.name(key).html} {word}, by {escape(facts.amount(abs(value)))}{share}")
-    if not parts:
-        return ""
-    return f"<b>What changes</b> against the base plan{escape(facts.in_unit())}: {'; '.join(parts)}."
+            share = change((before + value) / before) if before > 0 else "new"
+            parts.append(f"{facts.name(key).html} {escape(facts.amount(value))} ({share})")
+        if parts:
+            lists.append(f"<b>{word}</b>{escape(facts.in_unit())}: {'; '.join(parts)}.")
+    if lists and "action" not in moved.index.names:
+        lists.append("A plan without investment builds nothing: what grows needs the capacity for it.")
+    return " ".join(lists)
 
 
 def _taking(facts: Facts) -> str:
@@ -116,7 +125,7 @@ def _taking(facts: Facts) -> str:
         seen.add(str(row["indicator"]))
         against = f" ({change(float(row['use']) / float(row['base']))})" if row["base"] and row["base"] > 0 else ""
         parts.append(f"{named(str(name)).html} {escape(quantity(float(row['use']), str(row['unit'])))}{against}")
-    return f"<b>What it takes</b>, and against the base: {'; '.join(parts[:5])}." if parts else ""
+    return f"<b>What it costs</b>, and against the base: {'; '.join(parts[:5])}.{_BASE}" if parts else ""
 
 
 def _dearest(facts: Facts) -> str:

@@ -87,13 +87,13 @@ def limits(facts: Facts) -> str:
     result = facts.result
     if not result.limits or not all(math.isfinite(use) for use in result.use["use"]):
         return ""
-    binding = {name for kind, name in result.bottlenecks().index if kind != "capacity"}
+    uses: dict[Any, dict[Any, Any]] = result.use.to_dict("index")
     rows: list[Sequence[Cell]] = []
     for limit in result.limits:
-        row: dict[Any, Any] = result.use.loc[limit.name].to_dict()
+        row = uses[limit.name]
         bound = limit.upper if math.isfinite(limit.upper) else limit.lower
         sign = "≤" if math.isfinite(limit.upper) else "≥"
-        used, holds = float(row["use"]), limit.name in binding
+        used, holds = float(row["use"]), limit.name in facts.binding
         words = f"{named(limit.name).html} <small>{escape(shortened(_what(limit)))}</small>"
         bar = svg.bar(used, max(abs(used), abs(bound)), mark=bound, kind="binding" if holds else "plain")
         rows.append(
@@ -113,7 +113,7 @@ def limits(facts: Facts) -> str:
         note = "The use is that of the best point the solver reached; it is no plan. " + note
     if len(rows) <= _LISTED:
         return section("Limits", table(header, rows, caption=note, classes=classes), _other_use(facts))
-    order = sorted(range(len(rows)), key=lambda k: result.limits[k].name not in binding)
+    order = sorted(range(len(rows)), key=lambda k: result.limits[k].name not in facts.binding)
     shown, rest = ([rows[k] for k in part] for part in (order[: _LISTED // 2], order[_LISTED // 2 :]))
     folded = table(header, rest, caption=note, classes=classes)
     more = f"<details><summary>{counted(len(rest), 'more limit')}</summary>{folded}</details>"
@@ -166,7 +166,7 @@ def bottlenecks(facts: Facts) -> str:
     """What binds and what relaxing it would bring."""
     if not facts.made:
         return ""
-    found = facts.result.bottlenecks()
+    found = facts.bottlenecks
     if found.empty:
         return section("Bottlenecks", paragraph("No limit and no capacity binds."))
     largest = float(found["one_more_percent"].abs().max())
@@ -180,7 +180,8 @@ def bottlenecks(facts: Facts) -> str:
         bound = quantity(float(row["bound"]), str(row["unit"]))
         rows.append((Markup(f"{words}, {kind}"), bound, bar, f"{gain:+.4g}", quantity(float(row["rent"]))))
     unit, more = facts.result.objective_unit, len(found) - len(rows)
-    note = f"One percent more: change of the objective ({unit}) if the bound were one percent wider. Rent: per unit"
+    note = f"One percent more: change of the objective ({unit}) if the bound were one percent wider. Rent: "
+    note += "what one unit more would bring"
     note += f". {more} more are in the plan folder." if more > 0 else "."
     header = ("what binds", "bound", "", "one percent more", "rent")
     return section(

@@ -36,14 +36,15 @@ def by_year(facts: Facts) -> list[Row]:
         return []
     years = sorted({int(year) for year in result.activity.index.get_level_values("year")})
     bounds = {limit.name: limit for limit in result.limits}
-    binding = {str(name) for kind, name in result.bottlenecks().index if kind != "capacity"} if facts.made else set()
+    binding = facts.binding if facts.made else set()
     rows: dict[str, Row] = {}
+    units = result.use["unit"].to_dict()
     for name, use in entries(result.use["use"]):
         found = _year_in(str(name), years)
         if found is None or not math.isfinite(use):
             continue
         stem, year = found
-        row = rows.setdefault(stem, Row(stem, str(result.use["unit"].to_dict()[name]), {}, {}, set()))
+        row = rows.setdefault(stem, Row(stem, str(units[name]), {}, {}, set()))
         row.use[year] = use
         limit = bounds.get(str(name))
         if limit is not None:

@@ -82,7 +82,7 @@ class Choice:
             # What next to nothing is needed for is not limited by it: any scale is as good a start for the certificate.
             scale = 1.0 / need if need > _NOTHING * float(output.sum()) else 1.0
             output, prices, rents = scale * output, scale * prices, scale * rents
-        why = self._with_products(f"policy iteration: {policy.rounds} policies")
+        why = self._with_passes(f"policy iteration: {policy.rounds} policies")
         return ChoiceAnswer(self._plan(output, scale), self._dual(prices, rents), why)
 
     def level(
@@ -113,15 +113,15 @@ class Choice:
             consumption = np.where(program.consumed, found.consumption, 0.0)
         activity = technology.activity(found.output)
         plan = PlanPoint(activity, found.scale if program.kind == "scale" else np.nan, consumption)
-        answer = ChoiceAnswer(plan, self._dual(found.prices, found.rents), self._with_products(why))
+        answer = ChoiceAnswer(plan, self._dual(found.prices, found.rents), self._with_passes(why))
         self.steps = found.calls
         if not vertex or not found.feasible or out_of_time() or found.calls >= most:
             return answer
         better, exchanged = self.exchange(plan, answer.dual, out_of_time)
         return ChoiceAnswer(better.plan, better.dual, f"{why}; {better.why}") if exchanged.gap < found.gap else answer
 
-    def _with_products(self, why: str) -> str:
-        return f"{why}; {self.technology.products:.0f} products with one technique a good"
+    def _with_passes(self, why: str) -> str:
+        return f"{why}; {self.technology.products:.0f} passes over the matrix, one technique a good"
 
     def exchange(
         self,
@@ -162,7 +162,7 @@ class Choice:
         found = search.run(start, out_of_time)
         self.history += search.history
         point = found.point
-        why = self._with_products(f"{name}: {found.rounds} rounds, {found.why}")
+        why = self._with_passes(f"{name}: {found.rounds} rounds, {found.why}")
         return ChoiceAnswer(self._plan(point.output, point.scale), self._dual(point.prices, point.rents), why), found
 
 
