@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..planning.vertex import PlanVertex
     from ..solvers.solution import SolveInfo
 
+# A longer list of limits is cut.
+_LISTED = 40
 TOP = 5
 
 
@@ -117,9 +119,13 @@ def _print_reached(result: PlanResult, level: str) -> None:
 def _print_limits(result: PlanResult) -> None:
     if not result.limits:
         return
-    rows = []
-    for limit in result.limits:
-        use = float(result.use["use"].to_dict()[limit.name])
+    rows, uses, shown, title = [], result.use["use"].to_dict(), result.limits, "Limits"
+    if len(shown) > _LISTED:
+        binding = {name for kind, name in result.bottlenecks().index if kind != "capacity"}
+        shown = sorted(shown, key=lambda limit: limit.name not in binding)[: _LISTED // 2]
+        title = f"Limits, {len(shown)} of {len(result.limits):,}, those that bind first; the report has all"
+    for limit in shown:
+        use = float(uses[limit.name])
         bound = limit.upper if math.isfinite(limit.upper) else limit.lower
         sign = "<=" if math.isfinite(limit.upper) else ">="
         rows.append(
@@ -131,7 +137,7 @@ def _print_limits(result: PlanResult) -> None:
                 change(use / limit.base) if limit.base else "n/a",
             )
         )
-    print_table("Limits", ("limit", "use", "bound", "use / bound", "against base"), rows)
+    print_table(title, ("limit", "use", "bound", "use / bound", "against base"), rows)
 
 
 def _print_bottlenecks(result: PlanResult) -> None:

@@ -126,8 +126,9 @@ class PlanResult(Shown):
         order = np.argsort(-table["one_more_percent"].abs().to_numpy(), kind="stable")
         table = table.iloc[order]
         # Names are labels of all sorts, tuples among them: set_index would compare each with each to sort them.
-        coded = [pd.factorize(table[level]) for level in ("kind", "name")]
-        index = pd.MultiIndex([_objects(names) for _, names in coded], [at for at, _ in coded], names=["kind", "name"])
+        coded: Any = [pd.factorize(table[level]) for level in ("kind", "name")]
+        levels: Any = [_objects(names) for _, names in coded]
+        index = pd.MultiIndex(levels, [at for at, _ in coded], names=["kind", "name"])
         return table.drop(columns=["kind", "name"]).set_axis(index)
 
     def _limit_rows(self) -> list[tuple[Any, ...]]:
