@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pandas as pd
 
+from kantor.analysis.forecast import backtest
 from kantor.data.datasets import search_folders
-from kantor.feedback.forecast import backtest
 
 
 def seasonal_demand(products: int, periods: int = 60, seed: int = 1) -> np.ndarray:

@@ -12,10 +12,10 @@ from scipy.stats import norm
 from typer.testing import CliRunner
 
 import kantor as kt
+from kantor.analysis.forecast import backtest, forecast
 from kantor.cli import app
 from kantor.data.saved import save_economy
 from kantor.errors import OptionError, ProblemError
-from kantor.feedback.forecast import backtest, forecast
 from kantor.planning.scenario import build, load_scenario
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import errors as errors
     from .analysis.contents import contents as contents
     from .analysis.decomposition import decompose as decompose
+    from .analysis.expected import expected_targets as expected_targets
     from .analysis.extraction import extraction as extraction
     from .analysis.extraction import extraction_ranking as extraction_ranking
     from .analysis.footprints import footprints as footprints
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from .data.technique_choice import technique_choice as technique_choice
     from .feedback.change import Change as Change
     from .feedback.change import read_change as read_change
-    from .feedback.expected import expected_targets as expected_targets
     from .feedback.log import Log as Log
     from .feedback.log import verify_log as verify_log
     from .feedback.monitor.monitor import Monitor as Monitor
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Capital": "modelling.capital",
     "Change": "feedback.change",
-    "expected_targets": "feedback.expected",
+    "expected_targets": "analysis.expected",
     "Log": "feedback.log",
     "Monitor": "feedback.monitor.monitor",
     "MonitorOptions": "feedback.monitor.monitor",

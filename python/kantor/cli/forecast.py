@@ -38,9 +38,9 @@ def forecast(
     """Forecast demand, say how well the methods did in the past, and write targets."""
     import pandas as pd
 
+    from ..analysis.expected import expected_targets
+    from ..analysis.forecast import backtest
     from ..data.tables import TableReader
-    from ..feedback.expected import expected_targets
-    from ..feedback.forecast import backtest
 
     with steps(quiet=quiet or as_json) as step:
         step.begin(f"reading {history}")

@@ -1,7 +1,7 @@
 """Economies in pieces: every rank writes, and reads, only its own goods and the techniques that make them.
 
-A folder holds ``economy.json`` (sizes, indicators, SHA-256 of every piece) and one NPZ a piece: who uses its goods,
-rows of A in CSR over all techniques; which good each of its techniques makes, a unit for a unit of activity; their use
+A folder holds ``economy_shards.json`` (sizes, indicators, SHA-256 of every piece) and one NPZ a piece: who uses its
+goods, rows of A in CSR over all techniques; which good each of its techniques makes, a unit for a unit of activity; their use
 of every indicator; and the targets. Written and checked as the tables of kantor.data.shards are. A plan of one
 (kantor.planning.sharded) is solved without any process having the whole of A.
 """
@@ -24,7 +24,7 @@ from ..solvers.economy_part import EconomyPart
 from .economy import Economy
 from .shards import cuts_of, get_head, put_head, sha256_of
 
-HEAD = "economy.json"
+HEAD = "economy_shards.json"
 _VERSION = 1
 _ARRAYS = ("data", "indices", "indptr", "own", "intensities", "targets")
 
@@ -42,7 +42,7 @@ class EconomyShard:
 
 @dataclass(frozen=True)
 class ShardedEconomy:
-    """What ``economy.json`` says; pieces are read by the ranks that own them."""
+    """What ``economy_shards.json`` says; pieces are read by the ranks that own them."""
 
     folder: Path
     shards: tuple[EconomyShard, ...]
@@ -135,7 +135,7 @@ def write_economy_shard(folder: str | Path, number: int, part: EconomyPart) -> E
 def write_economy_head(
     folder: str | Path, shards: Iterable[EconomyShard], indicators: Sequence[str], **notes: Any
 ) -> ShardedEconomy:
-    """Write ``economy.json`` when all pieces are there: then the folder is an economy."""
+    """Write ``economy_shards.json`` when all pieces are there: then the folder is an economy."""
     found = ShardedEconomy(Path(folder), tuple(shards), tuple(indicators), notes)
     facts = {"version": _VERSION, "shape": found.shape, "entries": found.entries, "indicators": found.indicators,
              "notes": notes}  # fmt: skip
@@ -144,7 +144,7 @@ def write_economy_head(
 
 
 def open_economy(folder: str | Path) -> ShardedEconomy:
-    """Read ``economy.json``; ProblemError if the folder is no economy in shards."""
+    """Read ``economy_shards.json``; ProblemError if the folder is no economy in shards."""
     path = Path(folder) / HEAD
 
     def build(facts: dict[str, Any]) -> tuple[ShardedEconomy, tuple[Any, ...]]:

@@ -174,7 +174,7 @@ class Scenario:
 
     def _expected(self, economy: Economy, asked: ForecastTable) -> Any:
         """Targets from past demand: of one period, or of every year of the plan."""
-        from ..feedback.expected import expected_targets
+        from ..analysis.expected import expected_targets
 
         where = f"{self.path}, targets.forecast"
         if self.document.targets.final_demand != "total":

@@ -28,7 +28,7 @@ def expected_targets(
     ----------
     history : products x past periods, the oldest first, no gaps, >= 0, in the units of the products
     ahead, periods : the first period planned for, counted from the last known one, and how many
-    method, season : as in :func:`kantor.feedback.forecast.forecast`
+    method, season : as in :func:`kantor.analysis.forecast.forecast`
     risk : probability in (0, 1) with which demand of a product may exceed its target; None: the expected demand
 
     Columns of the answer are numbered from ``ahead``. Raises ProblemError for histories with gaps or negative entries.
@@ -36,7 +36,7 @@ def expected_targets(
     >>> past = pd.DataFrame([[9.0, 11.0, 10.0, 9.0, 11.0, 10.0]], ["bread"])
     >>> plain, careful = expected_targets(past, method="naive"), expected_targets(past, method="naive", risk=0.05)
     >>> float(plain.loc["bread", 1]), round(float(careful.loc["bread", 1]), 2)
-    (10.0, 12.33)
+    (10.0, 12.44)
     """
     values = history.to_numpy(np.float64)
     if not np.isfinite(values).all():
