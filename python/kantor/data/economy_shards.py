@@ -1,9 +1,9 @@
 """Economies in pieces: every rank writes, and reads, only its own goods and the techniques that make them.
 
 A folder holds ``economy_shards.json`` (sizes, indicators, SHA-256 of every piece) and one NPZ a piece: who uses its
-goods, rows of A in CSR over all techniques; which good each of its techniques makes, a unit for a unit of activity; their use
-of every indicator; and the targets. Written and checked as the tables of kantor.data.shards are. A plan of one
-(kantor.planning.sharded) is solved without any process having the whole of A.
+goods, rows of A in CSR over all techniques; which good each of its techniques makes, a unit for a unit of activity;
+their use of every indicator; and the targets. Written and checked as the tables of kantor.data.shards are. A plan of
+one (kantor.planning.sharded) is solved without any process having the whole of A.
 """
 
 from __future__ import annotations
