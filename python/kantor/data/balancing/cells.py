@@ -34,6 +34,9 @@ NEWTON = 100
 CG_STEPS = 1000
 FAR = 300.0  # a cell scaled by exp(300) says that the totals cannot be met
 HALVINGS = 60
+# Totals that depend on each other (rows and columns have one sum) leave a direction in which nothing changes; rounding
+# alone would send a step there without bound.
+DAMPING = 1e-11
 
 
 @dataclass(frozen=True)
@@ -208,8 +211,8 @@ def _direction(cells: Cells, slope: np.ndarray, gradient: np.ndarray, worst: flo
     units = np.where(units > 0.0, units, np.inf)
 
     def times(d: np.ndarray) -> np.ndarray:
-        d = d.ravel() / units
-        return (among @ d - between @ ((across @ d) / own)) / units
+        inner = d.ravel() / units
+        return (among @ inner - between @ ((across @ inner) / own)) / units + DAMPING * d.ravel()
 
     right = (gradient[rest] - between @ (gradient[block] / own)) / units
     operator: Any = LinearOperator((rest.size, rest.size), matvec=times, dtype=np.float64)
