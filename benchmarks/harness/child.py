@@ -40,7 +40,8 @@ def main(spec_path: str) -> None:
 
 
 def _tail() -> str:
-    return "".join(traceback.format_exc().splitlines(keepends=True)[-6:])
+    here = str(Path(__file__).resolve().parents[2]) + "/"  # what is stored names no machine's folders
+    return "".join(traceback.format_exc().splitlines(keepends=True)[-6:]).replace(here, "")
 
 
 def _run(spec: dict[str, Any], outcome: dict[str, Any]) -> None:
